@@ -1,0 +1,12 @@
+import { configurationReference } from '../config/reference.js';
+import { type Command, OK } from './command.js';
+
+export const docs: Command = {
+  usage: '',
+  description: 'Prints docs/configuration.md, as the options describe themselves.',
+  options: {},
+  run() {
+    process.stdout.write(configurationReference());
+    return OK;
+  },
+};

@@ -1,0 +1,68 @@
+import { explain as explainRequest, formatExplanation } from '../route/explain.js';
+import { normalHost } from '../route/host.js';
+import { canonicalPath, pathFault } from '../route/path.js';
+import { type Command, FAILED, OK, UsageError } from './command.js';
+import { CONFIG_OPTION, readConfiguration } from './configuration.js';
+
+export const explain: Command = {
+  usage: "-c FILE METHOD URL [-H 'name: value']…",
+  description: `Says which route takes a request and why, and what the near misses lack. Sends nothing.
+URL is a path with or without a query (/users/7?full=1), or begins with http://host. Exit code 0 when a route takes the
+request, else 1.`,
+  options: {
+    config: CONFIG_OPTION,
+    header: {
+      type: 'string',
+      short: 'H',
+      value: "'name: value'",
+      multiple: true,
+      description: 'A header of the request; may be repeated.',
+    },
+  },
+  operands: ['METHOD', 'URL'],
+  run(input) {
+    const [method = '', url = ''] = input.operands;
+    const headers = readHeaders(input.list('header'));
+    const target = readTarget(url);
+    const config = readConfiguration(input.needed('config'));
+    if (config === null) return FAILED;
+    if (method === 'TRACE') return refuse('405, TRACE is refused whatever the route');
+    const path = canonicalPath(target.path);
+    if (path === '') return refuse(`400, ${pathFault(target.path)}`);
+    const explanation = explainRequest(config.routes, {
+      method,
+      path,
+      query: target.query,
+      host: normalHost(headers.get('host') ?? target.host),
+      header: (name) => headers.get(name),
+    });
+    process.stdout.write(`${formatExplanation(explanation).join('\n')}\n`);
+    return explanation.route === null ? FAILED : OK;
+  },
+};
+
+function refuse(outcome: string): number {
+  process.stdout.write(`${outcome}\n`);
+  return FAILED;
+}
+
+/** By lower-case name; the first of several counts, as it does for routes. */
+function readHeaders(lines: readonly string[]): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    if (colon < 1) throw new UsageError(`-H '${line}': expected 'name: value'`);
+    const name = line.slice(0, colon).trim().toLowerCase();
+    if (!headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
+  }
+  return headers;
+}
+
+/** Not by `URL`, which would resolve the dot segments and escapes that the gateway refuses. */
+function readTarget(url: string): { host: string; path: string; query: string } {
+  const parts = /^(?:https?:\/\/([^/?#]+))?([^?#]*)(?:\?([^#]*))?/i.exec(url);
+  const [, host = 'localhost', path = '', query = ''] = parts ?? [];
+  if (path !== '' && !path.startsWith('/'))
+    throw new UsageError(`"${url}" is neither a path nor an http:// URL`);
+  return { host, path: path === '' ? '/' : path, query };
+}

@@ -1,0 +1,34 @@
+import { startPrimary } from '../primary.js';
+import { type Command, UsageError } from './command.js';
+import { CONFIG_OPTION } from './configuration.js';
+
+export const start: Command = {
+  usage: '-c FILE [--workers N] [--watch]',
+  description: `Runs the gateway until it is told to leave. Writes one JSON line with "msg":"ready" to standard output when all workers listen.
+SIGTERM and SIGINT drain: new connections are refused, running exchanges end, exit code 0. A second signal leaves at once.
+SIGHUP reads the configuration again; one with mistakes changes nothing.`,
+  options: {
+    config: CONFIG_OPTION,
+    workers: {
+      type: 'string',
+      value: 'N',
+      description: 'Listener processes, instead of what the file says.',
+    },
+    watch: { type: 'boolean', description: 'Read the configuration again when the file changes.' },
+  },
+  run(input) {
+    const workers = workerCount(input.text('workers'));
+    return startPrimary({
+      file: input.needed('config'),
+      watch: input.flag('watch'),
+      ...(workers !== undefined && { workers }),
+    });
+  },
+};
+
+function workerCount(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const workers = Number(text);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= 1_024) return workers;
+  throw new UsageError(`--workers ${text}: expected a whole number from 1 to 1024`);
+}

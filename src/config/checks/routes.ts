@@ -1,0 +1,154 @@
+import { checkPathPattern, paramNames } from '../../route/pattern.js';
+import { routeConflicts } from '../../route/table.js';
+import { didYouMean } from '../did-you-mean.js';
+import type { Draft, DraftRoute } from '../draft.js';
+import type { RouteConfig } from '../schema.js';
+import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
+import type { Report } from './report.js';
+
+const TARGETS = ['service', 'respond', 'redirect'] as const;
+
+/** What the routes say about each other, about services, and about their own paths. */
+export function checkRoutes(draft: Draft, report: Report): void {
+  checkHeaderOperations(draft.settings.defaults.headers, ['defaults', 'headers'], null, report);
+  checkNames(draft.routes, report);
+  for (const item of draft.routes) {
+    checkTarget(item, [...draft.services.keys()], report);
+    if (item.route === undefined) continue;
+    checkRewrite(item.index, item.route, item.raw, report);
+    checkValues(item.index, item.route, report);
+  }
+  checkConflicts(draft.routes, report);
+}
+
+function checkNames(routes: readonly DraftRoute[], report: Report): void {
+  const first = new Map<unknown, number>();
+  for (const { index, raw } of routes) {
+    if (typeof raw.name !== 'string') continue;
+    const before = first.get(raw.name);
+    if (before === undefined) {
+      first.set(raw.name, index);
+      continue;
+    }
+    const line = report.lineOf(['routes', before, 'name']);
+    report.mistake({
+      path: ['routes', index, 'name'],
+      message: `the route on line ${line} is called "${raw.name}" too`,
+      expected: 'a name of its own',
+    });
+  }
+}
+
+function checkTarget({ index, raw }: DraftRoute, services: readonly string[], report: Report): void {
+  const given = TARGETS.filter((target) => Object.hasOwn(raw, target));
+  const expected = `exactly one of ${TARGETS.join(', ')}`;
+  if (given.length === 0 && Object.keys(raw).length > 0) {
+    report.mistake({
+      path: ['routes', index],
+      message: 'the route says nothing about who answers',
+      expected,
+    });
+  }
+  for (const surplus of given.slice(1)) {
+    report.mistake({
+      path: ['routes', index, surplus],
+      at: 'key',
+      message: `${given[0]} and ${surplus} exclude each other`,
+      expected,
+    });
+  }
+  if (typeof raw.service !== 'string' || services.includes(raw.service)) return;
+  report.mistake({
+    path: ['routes', index, 'service'],
+    message: `there is no service "${raw.service}"`,
+    expected:
+      services.length === 0 ? 'a name under "services", which is empty' : `one of ${services.join(', ')}`,
+    suggestion: didYouMean(raw.service, services),
+  });
+}
+
+function checkRewrite(
+  index: number,
+  { match, rewrite }: RouteConfig,
+  raw: DraftRoute['raw'],
+  report: Report,
+): void {
+  const path = ['routes', index, 'rewrite'];
+  if (Object.hasOwn(raw, 'rewrite') && !Object.hasOwn(raw, 'service')) {
+    report.mistake({
+      path,
+      at: 'key',
+      message: 'rewrite changes what a service gets, and this route has no service',
+    });
+  }
+  if (rewrite.prefix !== undefined && rewrite.path !== undefined) {
+    report.mistake({
+      path: [...path, 'path'],
+      at: 'key',
+      message: 'prefix and path exclude each other',
+      expected: 'one of them',
+    });
+  }
+  const names = paramNames(match.path);
+  if (rewrite.prefix !== undefined && !names.includes('*')) {
+    report.mistake({
+      path: [...path, 'prefix'],
+      message: `${match.path} has no "*", so there is no prefix before it`,
+      expected: 'match.path to end in "/*", or rewrite.path',
+    });
+  }
+  if (rewrite.path !== undefined) checkRewritePath(rewrite.path, match.path, [...path, 'path'], report);
+}
+
+function checkRewritePath(template: string, matched: string, path: PropertyKey[], report: Report): void {
+  const mistake = checkPathPattern(template);
+  if (mistake !== null) {
+    report.mistake({ path, message: mistake, expected: 'a path such as /users/:id or /v2/*' });
+    return;
+  }
+  const names = paramNames(matched);
+  for (const name of paramNames(template).filter((name) => !names.includes(name))) {
+    const written = name === '*' ? '"*"' : `":${name}"`;
+    const known = names.map((known) => (known === '*' ? '*' : `:${known}`));
+    const meant = didYouMean(name, names);
+    report.mistake({
+      path,
+      message: `${matched} has no ${written}`,
+      expected: known.length === 0 ? 'no parameters' : `one of ${known.join(', ')}`,
+      suggestion: meant === undefined || meant === '*' ? undefined : `:${meant}`,
+    });
+  }
+}
+
+function checkValues(
+  index: number,
+  { match, filters, redirect, respond }: RouteConfig,
+  report: Report,
+): void {
+  const path = ['routes', index];
+  const params = paramNames(match.path);
+  checkHeaderOperations(filters.headers, [...path, 'headers'], params, report);
+  if (redirect !== undefined) checkTemplate(redirect.to, [...path, 'redirect', 'to'], params, report);
+  if (respond === undefined) return;
+  checkRespondHeaders(respond.headers, [...path, 'respond', 'headers'], report);
+  if ((respond.status === 204 || respond.status === 304) && respond.body !== '') {
+    report.mistake({
+      path: [...path, 'respond', 'body'],
+      message: `an answer with status ${respond.status} has no body (RFC 9110 §${respond.status === 204 ? '15.3.5' : '15.4.5'})`,
+      expected: 'no body, or status 200',
+    });
+  }
+}
+
+/** Only routes that are right as they are: one that lost a wrong condition could seem to tie with another. */
+function checkConflicts(routes: readonly DraftRoute[], report: Report): void {
+  const intact = routes.flatMap(({ index, route, intact }) => (intact && route ? [{ index, route }] : []));
+  for (const { first, second, message } of routeConflicts(intact.map(({ route }) => route))) {
+    const [a, b] = [first, second].map((end) => ['routes', intact[end.index].index, 'match']);
+    report.mistake({
+      path: b,
+      message: `${message} (lines ${report.lineOf(a)} and ${report.lineOf(b)})`,
+      expected: 'a host, method, header or query that tells them apart',
+    });
+  }
+}

@@ -1,0 +1,37 @@
+import { X509Certificate } from 'node:crypto';
+import type { Draft } from '../draft.js';
+import { readNamedFile } from './listeners.js';
+import type { Report } from './report.js';
+
+/** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
+export function checkServices({ services, routes }: Draft, folder: string, report: Report): void {
+  const used = new Set(routes.map(({ raw }) => raw.service));
+  for (const [name, service] of services) {
+    const path = ['services', name];
+    if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });
+    if (service === undefined) continue;
+    if (service.tls.ca !== undefined)
+      checkAuthorities(service.tls.ca, [...path, 'tls', 'ca'], folder, report);
+    const seen = new Set<string>();
+    for (const [index, { url }] of service.endpoints.entries()) {
+      if (seen.has(url)) {
+        report.mistake({
+          path: [...path, 'endpoints', index],
+          message: `${url} is an endpoint of "${name}" already`,
+          expected: 'each endpoint once; weight gives one a larger share',
+        });
+      }
+      seen.add(url);
+    }
+  }
+}
+
+function checkAuthorities(file: string, path: string[], folder: string, report: Report): void {
+  const pem = readNamedFile(file, path, folder, report);
+  if (pem === undefined) return;
+  try {
+    new X509Certificate(pem);
+  } catch {
+    report.mistake({ path, message: `${file} holds no certificate`, expected: 'a PEM file' });
+  }
+}

@@ -1,0 +1,105 @@
+/** Reads a configuration file: YAML, environment, schema, then the checks that span several options. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { checkListeners } from './checks/listeners.js';
+import type { Report } from './checks/report.js';
+import { checkRoutes } from './checks/routes.js';
+import { checkServices } from './checks/services.js';
+import { ConfigDocument } from './document.js';
+import { draftConfig } from './draft.js';
+import type { Environment } from './environment.js';
+import { type Mistake, sortMistakes } from './mistakes.js';
+import type { Config } from './schema.js';
+
+const MAPPING = 'a mapping with listen, services, routes';
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Mistake[] }
+  | { readonly ok: false; readonly mistakes: readonly Mistake[]; readonly warnings: readonly Mistake[] };
+
+/** Reads and checks a file. Never throws for what is in it; all its mistakes come at once, in the order of the file. */
+export function loadConfig(file: string, environment: Environment = process.env): LoadResult {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    return {
+      ok: false,
+      mistakes: [{ file, line: 0, col: 0, path: '', message: whyUnreadable(error) }],
+      warnings: [],
+    };
+  }
+  return parseConfig(text, file, environment);
+}
+
+/** The same for a text. `file` names it in messages; files that it names are looked for in that file's folder. */
+export function parseConfig(text: string, file: string, environment: Environment = process.env): LoadResult {
+  const document = new ConfigDocument(text, file, environment);
+  const mistakes = [...document.mistakes];
+  const warnings = [...document.warnings];
+  const { value } = document;
+  if (!isMapping(value)) {
+    if (mistakes.length === 0)
+      mistakes.push(document.locate({ path: [], message: whatElse(value), expected: MAPPING }));
+    return { ok: false, mistakes: sortMistakes(mistakes), warnings };
+  }
+
+  const folder = dirname(resolve(file));
+  const { draft, complaints } = draftConfig(value);
+  const report: Report = {
+    mistake: (complaint) => {
+      if (!document.isIncomplete(complaint)) mistakes.push(document.locate(complaint));
+    },
+    warning: (complaint) => warnings.push(document.locate(complaint)),
+    lineOf: (path) => document.locate({ path, message: '' }).line,
+  };
+  for (const complaint of complaints) report.mistake(complaint);
+  checkListeners(draft, folder, report);
+  checkServices(draft, folder, report);
+  checkRoutes(draft, report);
+
+  if (mistakes.length > 0 || draft.config === undefined) {
+    return { ok: false, mistakes: sortMistakes(mistakes), warnings: sortMistakes(warnings) };
+  }
+  return { ok: true, config: withAbsoluteFiles(draft.config, folder), warnings: sortMistakes(warnings) };
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function whatElse(value: unknown): string {
+  if (value === null) return 'the file is empty';
+  return `the file holds ${Array.isArray(value) ? 'a list' : 'a single value'}`;
+}
+
+function whyUnreadable(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'the file does not exist';
+  if (code === 'EACCES') return 'the file may not be read by this user';
+  if (code === 'EISDIR') return 'this is a folder; expected a YAML file';
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'the file is not UTF-8 text';
+  return `the file cannot be read: ${message}`;
+}
+
+/** Workers may run in another folder than the one the configuration is in. */
+function withAbsoluteFiles(config: Config, folder: string): Config {
+  const absolute = <C extends { cert: string; key: string }>(certificate: C): C => ({
+    ...certificate,
+    cert: resolve(folder, certificate.cert),
+    key: resolve(folder, certificate.key),
+  });
+  const { tls } = config.listen;
+  const services = Object.entries(config.services).map(([name, service]) => {
+    const { ca } = service.tls;
+    return [
+      name,
+      ca === undefined ? service : { ...service, tls: { ...service.tls, ca: resolve(folder, ca) } },
+    ];
+  });
+  return {
+    ...config,
+    listen: { ...config.listen, tls: tls && { ...absolute(tls), sni: tls.sni.map(absolute) } },
+    services: Object.fromEntries(services),
+  };
+}

@@ -1,0 +1,153 @@
+/** Writes docs/configuration.md from the schema. */
+import { filters } from '../filters/index.js';
+import { variableNames } from '../template.js';
+import { configJsonSchema, type JsonSchema } from './json-schema.js';
+
+const INTRODUCTION = `# Configuration
+
+One YAML file. \`sluice check -c FILE\` lists every mistake in it with line and column; \`sluice schema\` prints the JSON Schema
+for editors. This page is generated from the same schema by \`npm run docs\`.
+
+## How values are written
+
+- **Unknown options are errors**, everywhere.
+- **Durations** carry their unit: \`250ms\`, \`5s\`, \`2m\`, \`1h\`. **Sizes**: \`64KiB\`, \`1MiB\` (powers of 1024), \`10MB\`
+  (powers of 1000), or a plain number of bytes. **Shares**: \`10%\`, or a number from 0 to 1.
+- **Environment variables**: \`\${NAME}\`, or \`\${NAME:-default}\` for when it is not set or empty. The value gets its type after it
+  was put in: \`port: \${PORT}\` works. A missing variable without a default is an error. Keys are not expanded.
+- **Variables of the request**, in the values of the \`headers\` filter and of \`redirect\`: ${variableNames
+  .map((name) => `\`\${${name}}\``)
+  .join(', ')}.
+- \`$\${\` is a literal \`\${\`.
+- Anchors, aliases and merge keys (\`<<\`) of YAML work.
+- Names of files are taken from the folder of the configuration file.
+`;
+
+/** The whole page, Markdown. */
+export function configurationReference(): string {
+  const root = configJsonSchema();
+  const sections = [section('Top level', root, '')];
+  for (const filter of filters) {
+    const options = root.properties?.defaults?.properties?.[filter.name];
+    if (options !== undefined) sections.push(section(`Filter \`${filter.name}\``, options, filter.name));
+  }
+  return `${INTRODUCTION}\n${sections.join('\n')}`;
+}
+
+/** A table of the options of a mapping, then a section for each mapping inside it. */
+function section(title: string, mapping: JsonSchema, path: string): string {
+  const filterNames: readonly string[] = filters.map(({ name }) => name);
+  const ownFilters = (name: string) => isFilterHolder(path) && filterNames.includes(name);
+  const rows: string[] = [];
+  const inner: string[] = [];
+  for (const [name, option] of Object.entries(mapping.properties ?? {})) {
+    const place = path === '' ? name : `${path}.${name}`;
+    if (ownFilters(name)) {
+      rows.push(row(name, option, `[filter](#filter-${name.toLowerCase()})`, mapping));
+      continue;
+    }
+    const nested = place === 'defaults' ? undefined : nestedMapping(option, place);
+    rows.push(
+      row(name, option, place === 'defaults' ? 'filters by name' : typeName(option, nested?.path), mapping),
+    );
+    if (nested !== undefined) inner.push(section(`\`${nested.path}\``, nested.mapping, nested.path));
+  }
+  const description = path !== '' && mapping.description ? `${mapping.description}\n\n` : '';
+  const table = ['| option | type | default | description |', '| --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  );
+  return [`## ${title}\n\n${description}${table}\n`, ...inner].join('\n');
+}
+
+function isFilterHolder(path: string): boolean {
+  return path === 'routes[]';
+}
+
+function row(name: string, option: JsonSchema, type: string, { required = [] }: JsonSchema): string {
+  const fallback =
+    option.default === undefined
+      ? required.includes(name)
+        ? '**required**'
+        : ''
+      : defaultText(option.default);
+  const example =
+    option.examples === undefined || option.type === 'boolean'
+      ? ''
+      : ` E.g. ${option.examples.map(code).join(', ')}.`;
+  return `| \`${name}\` | ${cell(type)} | ${cell(fallback)} | ${cell(`${option.description ?? ''}${example}`)} |`;
+}
+
+/** The mapping that an option holds, directly, in a list or under names of the user's choice, and how its path is written. */
+function nestedMapping(option: JsonSchema, path: string): { mapping: JsonSchema; path: string } | undefined {
+  if (option.properties !== undefined) return { mapping: option, path };
+  if (option.items !== undefined) return nestedMapping(option.items, `${path}[]`);
+  if (typeof option.additionalProperties === 'object')
+    return nestedMapping(option.additionalProperties, `${path}.NAME`);
+  for (const branch of option.anyOf ?? []) {
+    const nested = nestedMapping(branch, path);
+    if (nested !== undefined) return nested;
+  }
+  return undefined;
+}
+
+function typeName(option: JsonSchema, nestedPath: string | undefined): string {
+  if (option.title !== undefined) return option.title;
+  if (option.anyOf !== undefined) {
+    const branches = option.anyOf.filter(({ type }) => type !== 'null');
+    return [...new Set(branches.map((branch) => typeName(branch, nestedPath)))].join(' or ');
+  }
+  if (option.enum !== undefined) return option.enum.map(code).join(', ');
+  if (option.const !== undefined) return code(option.const);
+  if (option.properties !== undefined)
+    return nestedPath === undefined ? 'mapping' : `[mapping](#${anchor(nestedPath)})`;
+  if (option.items !== undefined)
+    return ['list', typeName(option.items, nestedPath)].filter(Boolean).join(' of ');
+  if (typeof option.additionalProperties === 'object') {
+    return ['mapping', typeName(option.additionalProperties, nestedPath)]
+      .filter(Boolean)
+      .join(' of names to ');
+  }
+  const names: Record<string, string> = {
+    string: 'text',
+    integer: 'whole number',
+    boolean: 'true, false',
+    object: 'mapping',
+  };
+  return [option.type ?? '']
+    .flat()
+    .map((type) => names[type] ?? type)
+    .join(' or ');
+}
+
+function defaultText(value: unknown): string {
+  if (value === null) return 'none';
+  if (typeof value === 'object' && Object.keys(value).length === 0) return '';
+  return code(value);
+}
+
+/** As one would write it in YAML on one line. */
+function code(value: unknown): string {
+  return `\`${flow(value)}\``;
+}
+
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    return `{ ${Object.entries(value)
+      .map(([key, inner]) => `${key}: ${flow(inner)}`)
+      .join(', ')} }`;
+  }
+  return typeof value === 'string' && value === '' ? "''" : String(value);
+}
+
+/** As GitHub makes anchors from headings. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w -]/g, '')
+    .replaceAll(' ', '-');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}

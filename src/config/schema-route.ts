@@ -1,0 +1,236 @@
+import { z } from 'zod';
+import { filters } from '../filters/index.js';
+import {
+  headerName,
+  headerValue,
+  hostPattern,
+  method,
+  name,
+  pathPattern,
+  pattern,
+  text,
+  unescaped,
+} from './fields.js';
+import { reject } from './units.js';
+
+type Filters = typeof filters;
+type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
+
+/** One optional key for each filter, in the order in which they run. */
+const filterShape = Object.fromEntries(
+  filters.map((filter) => [filter.name, filter.schema.optional()]),
+) as FilterShape;
+
+/** Options of filters, by the filter's name. */
+export const filterOptions = z.strictObject(filterShape);
+export type FilterOptions = z.output<typeof filterOptions>;
+
+/** What a header or a query parameter must be like. */
+export type ValueMatch = { present: boolean } | { exact: string } | { pattern: string };
+
+const valueMatch = z.union(
+  [
+    z.boolean().transform((present): ValueMatch => ({ present })),
+    text().transform((exact): ValueMatch => ({ exact })),
+    z
+      .strictObject({
+        present: z.boolean().optional().meta({ description: 'Whether it must be there at all.' }),
+        exact: text().optional().meta({ description: 'The value, byte for byte.' }),
+        pattern: pattern()
+          .optional()
+          .meta({
+            description: 'A regular expression (RE2 syntax, linear time), found anywhere unless anchored.',
+            examples: ['^v[0-9]+$'],
+          }),
+      })
+      .transform((options, context): ValueMatch => {
+        const given = Object.entries(options).filter(([, value]) => value !== undefined);
+        if (given.length === 1) return Object.fromEntries(given) as ValueMatch;
+        const message = given.length === 0 ? 'holds no condition' : 'holds several conditions';
+        return reject(context, message, 'exactly one of present, exact, pattern');
+      }),
+  ],
+  { error: 'true (present), false (absent), a text (exact), or a mapping with exact or pattern' },
+);
+
+const match = z.strictObject({
+  host: z
+    .union([hostPattern().transform((host) => [host]), z.array(hostPattern())], {
+      error: 'a host or a list of hosts',
+    })
+    .prefault([])
+    .meta({
+      description: 'Hosts, exact or `*.` and a domain. Absent: any. One may be written without a list.',
+      examples: ['api.example.com', ['example.com', '*.example.com']],
+    }),
+  path: pathPattern().meta({
+    description: '`/a/b` is exact, `/a/:id` takes one segment, `/a/*` the rest.',
+    examples: ['/api/v1/quotes/*', '/users/:id'],
+  }),
+  methods: z
+    .array(method())
+    .prefault([])
+    .meta({
+      description: 'Methods, upper case. Absent: any. `GET` takes `HEAD` too.',
+      examples: [['GET', 'HEAD']],
+    }),
+  headers: z
+    .record(headerName(), valueMatch)
+    .transform((headers) => lowerCaseKeys(headers))
+    .prefault({})
+    .meta({
+      description: 'Headers: `true` present, `false` absent, a text for the exact value, `{ pattern }`.',
+      examples: [{ 'x-api-version': '2', 'user-agent': { pattern: 'curl/' } }],
+    }),
+  query: z
+    .record(z.string(), valueMatch)
+    .prefault({})
+    .meta({ description: 'Query parameters, like `headers`.', examples: [{ debug: true, format: 'json' }] }),
+  encodedSlashes: z
+    .boolean()
+    .prefault(false)
+    .meta({
+      description:
+        'Whether `%2F` may occur in the path; it then stays encoded. Otherwise such a request is refused.',
+      examples: [true],
+    }),
+});
+
+const respondOptions = z.strictObject({
+  status: z
+    .int({ error: 'a status from 200 to 599' })
+    .min(200, { error: 'a status from 200 to 599' })
+    .max(599, { error: 'a status from 200 to 599' })
+    .prefault(200)
+    .meta({ description: 'Status of the answer.', examples: [503] }),
+  headers: z
+    .record(headerName(), headerValue().transform(unescaped))
+    .prefault({})
+    .meta({ description: 'Headers of the answer.', examples: [{ 'cache-control': 'no-store' }] }),
+  body: z
+    .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())], {
+      error: 'a text, a mapping or a list',
+    })
+    .prefault('')
+    .meta({
+      description: 'Body of the answer. A mapping or a list becomes JSON, with the fitting `content-type`.',
+      examples: ['back soon', { status: 'ok' }],
+    }),
+});
+
+const respond = respondOptions.transform(({ status, headers, body }) => {
+  const lower = lowerCaseKeys(headers);
+  if (typeof body !== 'string') {
+    return { status, headers: { 'content-type': 'application/json', ...lower }, body: JSON.stringify(body) };
+  }
+  const type: Record<string, string> = body === '' ? {} : { 'content-type': 'text/plain; charset=utf-8' };
+  return { status, headers: { ...type, ...lower }, body: unescaped(body) };
+});
+
+const redirectOptions = z.strictObject({
+  to: headerValue()
+    .min(1, { error: 'where to go' })
+    .meta({
+      description: 'Value of `Location`: a URL or a path; may name variables.',
+      examples: ['https://${request.host}${request.path}'],
+    }),
+  status: z
+    .literal([301, 302, 303, 307, 308])
+    .prefault(308)
+    .meta({
+      description: 'Status of the redirect; 307 and 308 keep the method.',
+      examples: [302],
+    }),
+});
+
+const redirect = z.union(
+  [
+    headerValue().transform((to): z.output<typeof redirectOptions> => redirectOptions.parse({ to })),
+    redirectOptions,
+  ],
+  { error: 'where to go, or a mapping with to and status' },
+);
+
+const rewrite = z.strictObject({
+  prefix: z
+    .string()
+    .startsWith('/', { error: 'a path that begins with "/"' })
+    .optional()
+    .meta({
+      description: 'Takes the place of what stands before `*` in `match.path`; `/` strips it.',
+      examples: ['/'],
+    }),
+  path: z
+    .string()
+    .startsWith('/', { error: 'a path that begins with "/"' })
+    .optional()
+    .meta({
+      description: 'The new path; `:name` and a final `*` take what they matched in `match.path`.',
+      examples: ['/users/:id', '/v2/*'],
+    }),
+  query: z
+    .strictObject({
+      set: z
+        .record(z.string(), text())
+        .prefault({})
+        .meta({
+          description: 'Query parameters to set; what the client sent under the name is dropped.',
+          examples: [{ source: 'gateway' }],
+        }),
+      remove: z
+        .array(z.string())
+        .prefault([])
+        .meta({
+          description: 'Query parameters to drop.',
+          examples: [['debug']],
+        }),
+    })
+    .prefault({})
+    .meta({ description: 'Changes to the query.' }),
+  host: z
+    .enum(['endpoint', 'keep'])
+    .prefault('endpoint')
+    .meta({
+      description: "`Host` towards the service: the endpoint's own, or the one the client sent.",
+      examples: ['keep'],
+    }),
+});
+
+/** Which requests, and what becomes of them. */
+export const route = z
+  .strictObject({
+    name: name().meta({ description: 'Unique name; metrics and logs carry it.', examples: ['quotes'] }),
+    match: match.meta({ description: 'Which requests the route takes. All that is written here must hold.' }),
+    service: z
+      .string()
+      .optional()
+      .meta({ description: 'Name of the service that answers.', examples: ['quotes'] }),
+    respond: respond.optional().meta({
+      description: 'A fixed answer instead of a service.',
+      examples: [{ status: 503, body: 'back soon' }],
+    }),
+    redirect: redirect.optional().meta({
+      description: 'A redirect instead of a service: where to, or a mapping with `to` and `status`.',
+      examples: ['/new', { to: 'https://example.com${request.path}', status: 301 }],
+    }),
+    rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
+    ...filterShape,
+  })
+  .transform(({ name, match, service, respond, redirect, rewrite, ...options }) => {
+    const filters: FilterOptions = options;
+    return {
+      name,
+      match,
+      ...(service !== undefined && { service }),
+      ...(respond !== undefined && { respond }),
+      ...(redirect !== undefined && { redirect }),
+      rewrite,
+      filters,
+    };
+  });
+
+export type RouteConfig = z.output<typeof route>;
+
+function lowerCaseKeys<V>(record: Record<string, V>): Record<string, V> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key.toLowerCase(), value]));
+}

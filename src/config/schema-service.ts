@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { fileName, origin, text } from './fields.js';
+import { duration } from './units.js';
+
+const endpointOptions = z.strictObject({
+  url: origin().meta({
+    description: 'Scheme, host and port of the instance; a path is set with `rewrite` on the route.',
+    examples: ['http://10.0.0.1:9001'],
+  }),
+  weight: z
+    .int({ error: 'a whole number from 1 to 1000' })
+    .min(1, { error: 'a whole number from 1 to 1000' })
+    .max(1_000, { error: 'a whole number from 1 to 1000' })
+    .prefault(1)
+    .meta({ description: 'Share of the requests, relative to the other endpoints.', examples: [2] }),
+});
+
+const endpoint = z.union(
+  [origin().transform((url): z.output<typeof endpointOptions> => ({ url, weight: 1 })), endpointOptions],
+  { error: 'http://host:port, or a mapping with url and weight' },
+);
+
+const timeouts = z.strictObject({
+  connect: duration({ min: 1 })
+    .prefault('1s')
+    .meta({
+      description: 'Longest wait for a connection to the endpoint, TLS included.',
+      examples: ['250ms'],
+    }),
+  firstByte: duration({ min: 1 })
+    .prefault('10s')
+    .meta({
+      description: 'Longest wait for the head of the response once the request is sent.',
+      examples: ['30s'],
+    }),
+  idle: duration({ min: 1 })
+    .prefault('30s')
+    .meta({
+      description: 'Longest silence in the middle of a body, either way.',
+      examples: ['2m'],
+    }),
+  total: duration({ off: true })
+    .prefault('off')
+    .meta({
+      description: 'Longest time for the whole exchange; `off` sets no bound.',
+      examples: ['30s'],
+    }),
+});
+
+const connections = z.strictObject({
+  max: count(1, 65_535)
+    .prefault(256)
+    .meta({
+      description: 'Connections to one endpoint that one worker opens at most.',
+      examples: [64],
+    }),
+  queue: count(0, 1_000_000)
+    .prefault(1_024)
+    .meta({
+      description:
+        'Requests of one worker that wait when all connections to an endpoint are busy; more are answered 503.',
+      examples: [0],
+    }),
+  keepAlive: duration({ min: 1 })
+    .prefault('60s')
+    .meta({
+      description: 'How long an idle connection stays open. Shorter than the same setting of the service.',
+      examples: ['5s'],
+    }),
+});
+
+const tls = z.strictObject({
+  ca: fileName()
+    .optional()
+    .meta({
+      description:
+        'File with the certificate authorities to believe, PEM. Absent: those that come with Node.',
+      examples: ['tls/internal-ca.crt'],
+    }),
+  servername: text()
+    .optional()
+    .meta({
+      description: 'Name to ask for and to verify. Absent: the host of the endpoint.',
+      examples: ['quotes.internal'],
+    }),
+  verify: z
+    .boolean()
+    .prefault(true)
+    .meta({
+      description: 'Whether the certificate of the endpoint must be valid. `false` gives up what TLS is for.',
+      examples: [true],
+    }),
+});
+
+/** Instances that do the same work, and how to talk to them. */
+export const service = z.strictObject({
+  endpoints: z
+    .array(endpoint)
+    .min(1, { error: 'at least one endpoint' })
+    .meta({
+      description: 'The instances: URLs, or mappings with `url` and `weight`.',
+      examples: [['http://10.0.0.1:9001', { url: 'http://10.0.0.2:9001', weight: 2 }]],
+    }),
+  balance: z
+    .enum(['round-robin', 'random'])
+    .prefault('round-robin')
+    .meta({
+      description: 'How an endpoint is chosen; both respect the weights.',
+      examples: ['random'],
+    }),
+  timeouts: timeouts
+    .prefault({})
+    .meta({ description: 'How long to wait for the service. Each has its own error code.' }),
+  connections: connections.prefault({}).meta({ description: 'Connections to the endpoints.' }),
+  tls: tls.prefault({}).meta({ description: 'TLS towards `https://` endpoints.' }),
+});
+
+export type ServiceConfig = z.output<typeof service>;
+
+function count(min: number, max: number) {
+  const error = `a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { name } from './fields.js';
+import { accessLog, admin, drain, listen, log } from './schema-listen.js';
+import { filterOptions, route } from './schema-route.js';
+import { service } from './schema-service.js';
+
+/**
+ * The configuration file. The only place where options are defined: the types below, the checks, the JSON Schema
+ * (`sluice schema`) and docs/configuration.md all come from it.
+ *
+ * Its output is normalised (durations in milliseconds, sizes in bytes, shares 0..1, shorthands spelt out, header names
+ * to match in lower case) and plain data: the primary sends it to the workers.
+ */
+export const schema = z.strictObject({
+  listen,
+  admin,
+  workers: z
+    .union([z.literal('auto'), z.int().min(1).max(1_024)], {
+      error: 'auto, or a whole number from 1 to 1024',
+    })
+    .prefault('auto')
+    .meta({ description: 'Listener processes; `auto` is one for each core.', examples: [4] }),
+  redis: z
+    .url({
+      protocol: /^rediss?$/,
+      error: 'a URL such as redis://localhost:6379 or rediss://user:password@host:6380',
+    })
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Where several gateways meet. Absent: each works alone.',
+      examples: ['redis://localhost:6379', 'rediss://:${REDIS_PASSWORD}@redis.internal:6380'],
+    }),
+  drain,
+  log,
+  accessLog,
+  services: z
+    .record(name(), service)
+    .prefault({})
+    .meta({ description: 'What stands behind the gateway, by name.' }),
+  routes: z.array(route).prefault([]).meta({
+    description:
+      'Which request goes where. Exact paths beat parameters, parameters beat wildcards, then more predicates beat fewer; the order in the file does not matter.',
+  }),
+  defaults: filterOptions.prefault({}).meta({
+    description:
+      "Filters for all routes; a route's own option takes the place of the one with the same name here.",
+    examples: [{ requestSize: { maxBody: '1MiB' } }],
+  }),
+});
+
+/** The configuration as the code sees it. */
+export type Config = z.output<typeof schema>;
+
+export { type FilterOptions, type RouteConfig, route, type ValueMatch } from './schema-route.js';
+export { type ServiceConfig, service } from './schema-service.js';

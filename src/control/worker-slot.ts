@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WORKER_GONE, type WorkerReport } from '../bus.js';
+import type { Config } from '../config/schema.js';
+import type { Log } from '../observe/log.js';
+import { BackOff } from './back-off.js';
+import type { SpawnWorker, WorkerProcess } from './worker-process.js';
+
+const START_WITHIN_MS = 30_000;
+const APPLY_WITHIN_MS = 10_000;
+/** A worker that has not reported for this long, where one report a second is due, serves nobody. */
+const HUNG_AFTER_MS = 30_000;
+
+export type WorkerState = 'starting' | 'ready' | 'waiting' | 'draining' | 'stopped';
+
+/** A worker as operators see it. */
+export interface WorkerView {
+  readonly id: number;
+  readonly pid: number;
+  /** `waiting`: it died and is about to be replaced, after a pause if it died quickly before. */
+  readonly state: WorkerState;
+  readonly generation: number;
+  readonly restarts: number;
+  readonly upSeconds: number;
+  /** Why its predecessor died. */
+  readonly lastExit: string | null;
+}
+
+/** The configuration in force. */
+export interface InForce {
+  readonly config: Config;
+  readonly generation: number;
+}
+
+export interface SlotOptions {
+  readonly id: number;
+  readonly spawn: SpawnWorker;
+  readonly log: Log;
+  inForce(): InForce;
+  onReport(id: number, report: WorkerReport): void;
+  onGone(id: number): void;
+}
+
+/** The place of one worker: whoever dies in it is replaced, until it is drained. */
+export class WorkerSlot {
+  readonly #options: SlotOptions;
+  readonly #backOff = new BackOff();
+  readonly #stopping = new AbortController();
+  #process: WorkerProcess | null = null;
+  #state: WorkerState = 'starting';
+  #generation = 0;
+  #restarts = 0;
+  #bornAt = 0;
+  #heardAt = 0;
+  #lastError: string | null = null;
+  #lastExit: string | null = null;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+  }
+
+  /** The first life. Rejects with the worker's own reason when it cannot start; nothing is tried again then. */
+  async start(port: number): Promise<void> {
+    await this.#launch(port);
+    void this.#keepAlive(port);
+  }
+
+  /** Sends a configuration to a worker that is ready; the others get it when they are. Null, or why it refused. */
+  async apply({ config, generation }: InForce): Promise<string | null> {
+    if (this.#state !== 'ready' || this.#process === null || this.#generation >= generation) return null;
+    try {
+      await this.#process.link.call('apply', { config, generation }, APPLY_WITHIN_MS);
+      this.#generation = generation;
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  async collect(withinMs: number): Promise<void> {
+    if (this.#state !== 'ready' || this.#process === null) return;
+    const report = await this.#process.link.call('collect', null, withinMs).catch(() => null);
+    if (report !== null) this.#options.onReport(this.#options.id, report);
+  }
+
+  /** Resolves with the number of exchanges that had to be cut, when the worker has left. */
+  async drain(timeoutMs: number, graceMs: number): Promise<number> {
+    this.#stopping.abort();
+    const life = this.#process;
+    const wasReady = this.#state === 'ready';
+    this.#state = 'draining';
+    let cut = 0;
+    if (life !== null && wasReady) {
+      const outcome = await life.link.call('drain', { timeoutMs }, timeoutMs + graceMs).catch(() => null);
+      cut = outcome?.cut ?? 0;
+    }
+    if (life !== null && life.pid !== process.pid) {
+      const left = await Promise.race([life.exited, sleep(wasReady ? graceMs : 0, null, { ref: false })]);
+      if (left === null) life.kill();
+    }
+    this.#state = 'stopped';
+    return cut;
+  }
+
+  /** Ends the worker at once, and for good. */
+  kill(): void {
+    this.#stopping.abort();
+    this.#process?.kill();
+    this.#state = 'stopped';
+  }
+
+  /** Kills a worker whose event loop has stood still for too long; its replacement follows. */
+  killIfHung(nowMs: number): void {
+    if (this.#state !== 'ready' || nowMs - this.#heardAt < HUNG_AFTER_MS) return;
+    const { id, log } = this.#options;
+    log.error({ worker: id, pid: this.#process?.pid, silentMs: HUNG_AFTER_MS }, 'worker hangs: killing it');
+    this.#process?.kill();
+    this.#heardAt = nowMs;
+  }
+
+  view(): WorkerView {
+    return {
+      id: this.#options.id,
+      pid: this.#process?.pid ?? 0,
+      state: this.#state,
+      generation: this.#generation,
+      restarts: this.#restarts,
+      upSeconds: this.#state === 'ready' ? Math.floor((performance.now() - this.#bornAt) / 1000) : 0,
+      lastExit: this.#lastExit,
+    };
+  }
+
+  async #keepAlive(port: number): Promise<void> {
+    for (;;) {
+      const reason = await this.#process!.exited;
+      this.#buried(reason);
+      if (!(await this.#replace(port))) return;
+    }
+  }
+
+  /** True when there is a worker again, false when none is wanted any more. */
+  async #replace(port: number): Promise<boolean> {
+    const { signal } = this.#stopping;
+    const { id, log } = this.#options;
+    let livedMs = performance.now() - this.#bornAt;
+    while (!signal.aborted) {
+      const waitMs = this.#backOff.next(livedMs);
+      log.error(
+        { worker: id, reason: this.#lastExit, error: this.#lastError?.split('\n', 1)[0], restartInMs: waitMs },
+        'worker died',
+      );
+      this.#state = 'waiting';
+      this.#restarts++;
+      try {
+        if (waitMs > 0) await sleep(waitMs, undefined, { signal });
+        await this.#launch(port);
+        log.info({ worker: id, pid: this.#process?.pid }, 'worker replaced');
+        return true;
+      } catch (error) {
+        this.#lastExit = (error as Error).message;
+        livedMs = 0;
+      }
+    }
+    return false;
+  }
+
+  async #launch(port: number): Promise<void> {
+    const { id, spawn, onReport } = this.#options;
+    this.#state = 'starting';
+    this.#lastError = null;
+    this.#bornAt = performance.now();
+    const life = await spawn(id, {
+      hello: () => {},
+      report: (report) => {
+        this.#heardAt = performance.now();
+        onReport(id, report);
+      },
+      fatal: ({ error }) => {
+        this.#lastError = error;
+      },
+    });
+    this.#process = life;
+    try {
+      await Promise.race([life.greeted, life.exited]);
+      const inForce = this.#options.inForce();
+      await life.link.call('start', { ...inForce, port }, START_WITHIN_MS);
+      this.#state = 'ready';
+      this.#heardAt = performance.now();
+      this.#generation = inForce.generation;
+      await this.apply(this.#options.inForce()); // another one came while it started
+    } catch (error) {
+      life.kill();
+      throw error === WORKER_GONE ? new Error(await life.exited) : error;
+    }
+  }
+
+  #buried(reason: string): void {
+    this.#lastExit = reason;
+    this.#options.onGone(this.#options.id);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Every refusal the gateway can give, as data. The path of a request never throws for what it expects to happen:
+ * it names one of these. Each has a line in docs/errors.md, and a test holds the two together.
+ */
+
+export type Blame = 'client' | 'gateway' | 'upstream';
+
+/** When the same request may be tried again: never; when its method is idempotent; when it provably never left us. */
+export type Retry = 'never' | 'idempotent' | 'unsent';
+
+/** One way in which an exchange can end without the service's answer. */
+export interface Failure {
+  /** Stable, upper snake case: what programs compare. */
+  readonly code: string;
+  readonly status: number;
+  readonly title: string;
+  /** One sentence for a person; names no address and no internal detail. */
+  readonly detail: string;
+  readonly blame: Blame;
+  readonly retry: Retry;
+  /** The connection is not used again: what follows on it cannot be trusted to be a request. */
+  readonly close: boolean;
+  /** RFC 9209 §2.3 error type, for 502, 503 and 504. */
+  readonly proxyStatus: string | null;
+  /** The problem+json document up to the members that belong to one exchange. */
+  readonly bodyHead: string;
+}
+
+interface FailureOptions {
+  retry?: Retry;
+  close?: boolean;
+  proxyStatus?: string;
+}
+
+const all: Failure[] = [];
+
+function failure(
+  code: string,
+  status: number,
+  blame: Blame,
+  title: string,
+  detail: string,
+  options: FailureOptions = {},
+): Failure {
+  const made = Object.freeze({
+    code,
+    status,
+    title,
+    detail,
+    blame,
+    retry: options.retry ?? 'never',
+    close: options.close ?? false,
+    proxyStatus: options.proxyStatus ?? null,
+    bodyHead: problemHead(code, status, title),
+  });
+  all.push(made);
+  return made;
+}
+
+/** RFC 9457 members that are the same for every occurrence, and the two (`error`, `message`) older clients look for. */
+function problemHead(code: string, status: number, title: string): string {
+  const slug = code.toLowerCase().replaceAll('_', '-');
+  const head = JSON.stringify({ type: `urn:sluice:error:${slug}`, title, status, code, error: code });
+  return head.slice(0, -1);
+}
+
+// What the client sent cannot be understood, or must not be passed on.
+export const BAD_PATH = failure('BAD_PATH', 400, 'client', 'Bad request path', 'The request path is not one this gateway passes on.');
+export const BAD_QUERY = failure('BAD_QUERY', 400, 'client', 'Bad query string', 'The query string contains characters that must be percent-encoded.');
+export const BAD_METHOD = failure('BAD_METHOD', 400, 'client', 'Bad method', 'The request method is not a valid token.', { close: true });
+export const BAD_HEADER = failure('BAD_HEADER', 400, 'client', 'Bad header', 'A header name or value contains characters that are not allowed.', { close: true });
+export const BAD_HOST = failure('BAD_HOST', 400, 'client', 'Bad host', 'Exactly one valid Host header is required.', { close: true });
+export const BAD_FRAMING = failure('BAD_FRAMING', 400, 'client', 'Bad message framing', 'Content-Length and Transfer-Encoding must give one unambiguous body length.', { close: true });
+export const BAD_BODY = failure('BAD_BODY', 400, 'client', 'Bad request body', 'The request body ended before its announced length.', { close: true });
+export const EXPECTATION_FAILED = failure('EXPECTATION_FAILED', 417, 'client', 'Expectation failed', 'Only "Expect: 100-continue" is supported.', { close: true });
+export const BODY_TOO_LARGE = failure('BODY_TOO_LARGE', 413, 'client', 'Request body too large', 'The request body is larger than this route allows.', { close: true });
+export const URL_TOO_LONG = failure('URL_TOO_LONG', 414, 'client', 'Request target too long', 'The path and query are longer than this route allows.');
+export const HEADERS_TOO_LARGE = failure('HEADERS_TOO_LARGE', 431, 'client', 'Request headers too large', 'The request line and headers are larger than the listener allows.', { close: true });
+export const REQUEST_TIMEOUT = failure('REQUEST_TIMEOUT', 408, 'client', 'Request timeout', 'The request body did not arrive in time.', { close: true });
+export const NOT_FOUND = failure('NOT_FOUND', 404, 'client', 'Not found', 'No route matches this request.');
+export const METHOD_NOT_ALLOWED = failure('METHOD_NOT_ALLOWED', 405, 'client', 'Method not allowed', 'The resource exists, but not for this method; see Allow.');
+export const CLIENT_STALLED = failure('CLIENT_STALLED', 408, 'client', 'Client too slow', 'The client stopped reading the answer.', { close: true });
+/** Never reaches a client: what the log and the metrics say of one that left. */
+export const CLIENT_CLOSED = failure('CLIENT_CLOSED', 499, 'client', 'Client closed request', 'The client left before the answer was complete.', { close: true });
+
+// The gateway cannot serve it now.
+export const SERVICE_BUSY = failure('SERVICE_BUSY', 503, 'gateway', 'Service busy', 'All connections to the service are in use and the queue is full.', { proxyStatus: 'connection_limit_reached' });
+export const INTERNAL = failure('INTERNAL_ERROR', 500, 'gateway', 'Internal error', 'The gateway failed to handle the request.', { close: true });
+
+// The service did not do its part.
+export const NO_ENDPOINT = failure('NO_ENDPOINT', 503, 'upstream', 'Service unavailable', 'No endpoint of the service is available.', { proxyStatus: 'destination_unavailable' });
+export const CONNECT_FAILED = failure('UPSTREAM_CONNECT_FAILED', 502, 'upstream', 'Bad gateway', 'The service could not be reached.', { retry: 'unsent', proxyStatus: 'connection_refused' });
+export const NAME_NOT_RESOLVED = failure('UPSTREAM_NAME_NOT_RESOLVED', 502, 'upstream', 'Bad gateway', 'The name of the service could not be resolved.', { retry: 'unsent', proxyStatus: 'dns_error' });
+export const TLS_FAILED = failure('UPSTREAM_TLS_FAILED', 502, 'upstream', 'Bad gateway', 'The service could not be reached over TLS.', { retry: 'unsent', proxyStatus: 'tls_protocol_error' });
+export const CONNECT_TIMEOUT = failure('UPSTREAM_CONNECT_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The service did not accept a connection in time.', { retry: 'unsent', proxyStatus: 'connection_timeout' });
+export const UPSTREAM_RESET = failure('UPSTREAM_RESET', 502, 'upstream', 'Bad gateway', 'The service closed the connection before it answered.', { retry: 'idempotent', proxyStatus: 'connection_terminated' });
+export const UPSTREAM_PROTOCOL_ERROR = failure('UPSTREAM_PROTOCOL_ERROR', 502, 'upstream', 'Bad gateway', 'The service sent something that is not a valid answer.', { proxyStatus: 'http_protocol_error' });
+export const UPSTREAM_INCOMPLETE = failure('UPSTREAM_INCOMPLETE', 502, 'upstream', 'Bad gateway', 'The service stopped in the middle of its answer.', { close: true, proxyStatus: 'http_response_incomplete' });
+export const FIRST_BYTE_TIMEOUT = failure('UPSTREAM_FIRST_BYTE_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The service did not begin to answer in time.', { proxyStatus: 'http_response_timeout' });
+export const IDLE_TIMEOUT = failure('UPSTREAM_IDLE_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The service stopped sending or receiving for too long.', { close: true, proxyStatus: 'http_response_timeout' });
+export const TOTAL_TIMEOUT = failure('UPSTREAM_TOTAL_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The exchange took longer than the service is given.', { proxyStatus: 'http_response_timeout' });
+
+/** All of them, for the documentation and the tests that compare it. */
+export const failures: readonly Failure[] = all;

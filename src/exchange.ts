@@ -1,0 +1,166 @@
+/**
+ * One request and its answer. Every field is declared and initialised here, so that all exchanges share one shape;
+ * which step fills which is said beside it (steps: see gateway.ts).
+ */
+import type { Readable } from 'node:stream';
+import type { Route } from './config/build.js';
+import type { Failure } from './errors.js';
+import type { Verdict } from './pipeline.js';
+
+/** An answer the gateway gives by itself. */
+export interface Answer {
+  readonly status: number;
+  /** Flat: name, value, name, value …; names in lower case. */
+  readonly headers: readonly string[];
+  readonly body: string | Buffer;
+}
+
+/** The client's side of an exchange: what the steps after `capture` may do with it. Implemented in `listen/`. */
+export interface Client {
+  /** Sends a whole answer with `x.status`, `x.answerHeaders` and this body. */
+  answer(body: string | Buffer): void;
+  /** The head of the service's answer: `x.status` and `x.answerHeaders` are final. `length` is -1 when unknown. */
+  begin(length: number): void;
+  /** Part of the body. False: wait until the exchange's attempt is told to `resume()`. */
+  write(chunk: Buffer): boolean;
+  end(): void;
+  /** The answer has begun and cannot be completed: cut the connection, so that it never looks complete. */
+  cut(): void;
+  /** The head has gone out: from now on the answer can only be completed or cut. */
+  readonly begun: boolean;
+}
+
+/** The request's body, read from the client as fast as somebody takes it. Implemented in `listen/`. */
+export interface RequestBody {
+  /** Announced length in bytes; -1 when chunked. */
+  readonly length: number;
+  /** Bytes that have arrived. */
+  readonly received: number;
+  readonly complete: boolean;
+  /** Its taker waits for the client to send more. */
+  readonly starving: boolean;
+  /** More than this many bytes end the exchange with 413. */
+  limit: number;
+  /** The whole body as one buffer, when it was collected. */
+  readonly whole: Buffer | null;
+  /** Called once, when more than `limit` bytes have come; the rest is then discarded. */
+  onTooLarge: (() => void) | null;
+  /** Calls back once when all of it has arrived; only for bodies small enough to hold. */
+  collect(then: () => void): void;
+  /** The same stream each time: an attempt that never began leaves it untouched for the next. */
+  stream(): Readable;
+  /** Nobody will read the rest. */
+  discard(): void;
+}
+
+/** What the exchange's current try upstream must understand. Implemented in `upstream/`. */
+export interface OngoingAttempt {
+  /** The client can take more. */
+  resume(): void;
+  /** Stop, and free what it holds. Nothing is reported back. */
+  abandon(): void;
+}
+
+const NONE: readonly string[] = Object.freeze([]);
+const NO_ANSWER: Answer = Object.freeze({ status: 0, headers: [], body: '' });
+
+export class Exchange {
+  // 1 capture ------------------------------------------------------------------------------------------------
+  client!: Client;
+  method = '';
+  /** The one canonical path: matching, limits, cache and the service see this and nothing else. */
+  path = '';
+  /** Raw, without the question mark; empty when there is none. */
+  query = '';
+  /** Lower case, without port and trailing dot; IPv6 with brackets. */
+  host = '';
+  /** As the client wrote it, with the port. */
+  authority = '';
+  /** End-to-end fields of the request in order, flat: name, value, …; names in lower case. */
+  headers: readonly string[] = NONE;
+  /** Fields about the way here, kept apart: `forwardHeaders` are made from them if the peer is trusted. */
+  via = '';
+  forwarded = '';
+  forwardedFor = '';
+  forwardedProto = '';
+  forwardedHost = '';
+  /** Request id: a UUIDv7, or the trusted peer's own. */
+  id = '';
+  scheme: 'http' | 'https' = 'http';
+  /** Who is connected to us. */
+  peerIp = '';
+  peerTrusted = false;
+  /** Whom we take for the client: the right-most address that is not a trusted proxy. */
+  clientIp = '';
+  body: RequestBody | null = null;
+  /** The connection ends with this answer. */
+  closing = false;
+  /** `performance.now()` in milliseconds. */
+  readonly startedAt: number;
+
+  // 2 route --------------------------------------------------------------------------------------------------
+  route: Route | null = null;
+  /** Values in the order of `route.paramNames`, percent-encoded as in `path`. */
+  params: readonly string[] = NONE;
+  /** Methods of the routes that match all but the method (for 405). */
+  allow: readonly string[] = NONE;
+
+  // 4 balance, 5 attempt -------------------------------------------------------------------------------------
+  attempt: OngoingAttempt | null = null;
+  attempts = 0;
+  /** `performance.now()` when the first try began. */
+  forwardedAt = 0;
+  /** Address of the endpoint last tried: for the log, never for the client. */
+  endpoint = '';
+  /** Fields that go to the service; made anew for each attempt. */
+  forwardHeaders: string[] = [];
+  /** Milliseconds between handing the request to the service's connection and the end of its answer, over all attempts. */
+  upstreamMs = 0;
+
+  // 6 respond ------------------------------------------------------------------------------------------------
+  status = 0;
+  answerHeaders: string[] = [];
+  /** An answer of our own, waiting to be sent. */
+  ownAnswer: Answer = NO_ANSWER;
+  failure: Failure | null = null;
+  /** Replaces the failure's general detail. */
+  detail = '';
+
+  // 7 done ---------------------------------------------------------------------------------------------------
+  endedAt = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** The client left first. */
+  aborted = false;
+  /** Step 7 has run. */
+  done = false;
+
+  constructor(startedAt: number) {
+    this.startedAt = startedAt;
+  }
+
+  /** First value of a request field; `name` in lower case. */
+  header(name: string): string | undefined {
+    const { headers } = this;
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i] === name) return headers[i + 1];
+    }
+    return name === 'host' ? this.authority : undefined;
+  }
+
+  /** From a filter: end the exchange with this failure. */
+  refuse(failure: Failure, detail = ''): Verdict {
+    this.failure = failure;
+    this.detail = detail;
+    return ANSWERED;
+  }
+
+  /** From a filter: end the exchange with an answer of our own. */
+  answer(answer: Answer): Verdict {
+    this.ownAnswer = answer;
+    return ANSWERED;
+  }
+}
+
+// The value of pipeline.ts's ANSWERED: this file imports types only, so that every arrow can point here.
+const ANSWERED = 1;

@@ -1,0 +1,100 @@
+/**
+ * Step 1. Copies what we need out of the listener's request, which is dead when its callback returns, and judges what
+ * no service must ever see: framing that two parsers could read differently, illegal bytes, ambiguous paths.
+ */
+import * as failures from '../errors.js';
+import type { Failure } from '../errors.js';
+import { Exchange } from '../exchange.js';
+import { normalHost } from '../route/host.js';
+import { canonicalPath, pathFault, validQuery } from '../route/path.js';
+import { addressText, type TrustedProxies } from './addresses.js';
+import { IncomingBody } from './body.js';
+import { type ClientEvents, HttpClient } from './client.js';
+import { head, type UnderscorePolicy } from './head.js';
+import { isRequestId, newRequestId } from './request-id.js';
+import type { HttpRequest, HttpResponse } from './uws.js';
+
+/** What the snapshot says about reading requests. */
+export interface CaptureOptions {
+  readonly underscores: UnderscorePolicy;
+  /** null: nobody's word is taken. */
+  readonly trusted: TrustedProxies | null;
+  readonly proxyProtocol: boolean;
+}
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Always gives an exchange; `x.failure` says whether it may go on. */
+export function capture(
+  res: HttpResponse,
+  req: HttpRequest,
+  options: CaptureOptions,
+  scheme: 'http' | 'https',
+  events: ClientEvents,
+): Exchange {
+  const x = new Exchange(performance.now());
+  x.client = new HttpClient(res, x, events);
+  x.scheme = scheme;
+  x.method = req.getCaseSensitiveMethod();
+  head.read(req, options.underscores);
+  x.headers = head.headers;
+  x.authority = head.authority;
+  x.via = head.via;
+  x.closing = head.wantsClose();
+  identify(x, res, options);
+  x.failure = head.fault ?? judgeFraming() ?? judgeLine(x, req);
+  if (x.failure === null) takeBody(x, res);
+  return x;
+}
+
+/** Who calls, and what the request is called. */
+function identify(x: Exchange, res: HttpResponse, { trusted, proxyProtocol }: CaptureOptions): void {
+  const proxied = proxyProtocol ? addressText(res.getProxiedRemoteAddressAsText()) : '';
+  x.peerIp = proxied === '' ? addressText(res.getRemoteAddressAsText()) : proxied;
+  x.clientIp = x.peerIp;
+  if (trusted?.trusts(x.peerIp)) {
+    x.peerTrusted = true;
+    x.forwarded = head.forwarded;
+    x.forwardedFor = head.forwardedFor;
+    x.forwardedProto = head.forwardedProto;
+    x.forwardedHost = head.forwardedHost;
+    x.clientIp = trusted.clientOf(x.peerIp, head.forwardedFor);
+    if (isRequestId(head.requestId)) x.id = head.requestId;
+  }
+  if (x.id === '') x.id = newRequestId();
+}
+
+/** RFC 9112 §6.3: one way to know where the body ends, or none at all. */
+function judgeFraming(): Failure | null {
+  return head.contentLength !== '' && head.transferEncoding !== '' ? failures.BAD_FRAMING : null;
+}
+
+function judgeLine(x: Exchange, req: HttpRequest): Failure | null {
+  if (!TOKEN.test(x.method)) return failures.BAD_METHOD;
+  x.host = normalHost(x.authority);
+  if (x.host === '') return failures.BAD_HOST;
+  const raw = req.getUrl();
+  x.path = canonicalPath(raw);
+  if (x.path === '') {
+    x.detail = pathFault(raw);
+    return failures.BAD_PATH;
+  }
+  const query = req.getQuery();
+  if (query) {
+    if (!validQuery(query)) return failures.BAD_QUERY;
+    x.query = query;
+  }
+  return null;
+}
+
+function takeBody(x: Exchange, res: HttpResponse): void {
+  if (head.transferEncoding !== '') {
+    // The listener's chunk parser is lax: what follows such a body on the connection is never read as a request.
+    x.closing = true;
+    x.body = new IncomingBody(res, x, -1);
+  } else if (head.contentLength !== '' && head.contentLength !== '0') {
+    const length = Number(head.contentLength);
+    if (length > 0) x.body = new IncomingBody(res, x, length);
+  }
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+/** The program `sluice`. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+// A reader that has seen enough, as in `sluice schema | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(`sluice: this is Node ${process.versions.node}, and 22.19 or later is needed\n`);
+  process.exit(1);
+}
+
+const { runCommandLine } = await import('./cli/run.js');
+const code = await runCommandLine(process.argv.slice(2));
+// Behind what has been written so far, which a pipe may not have taken yet.
+process.stdout.write('', () => process.exit(code));

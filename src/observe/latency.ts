@@ -1,0 +1,80 @@
+import float64 from 'hdr-histogram-js/dist/Float64Histogram.js';
+import int32 from 'hdr-histogram-js/dist/Int32Histogram.js';
+
+// The two classes are imported by file: the package's index also loads its codecs and WebAssembly
+// build, which costs 13 MB of resident memory that nothing here uses.
+
+/** Recorded latencies as flat pairs: value in microseconds, how often, value, how often, … */
+export type LatencyPairs = Uint32Array;
+
+const SIGNIFICANT_DIGITS = 2;
+const FIRST_RANGE_US = 4_095;
+const LONGEST_US = 2 ** 32 - 1;
+
+/**
+ * The latencies of one phase of one route in one worker since the last `take()`, in microseconds.
+ * Starts with room for 4 ms (3 KB) and grows with the largest value; above 71 minutes counts as that.
+ */
+export class LatencyRecorder extends int32.default {
+  constructor() {
+    super(1, FIRST_RANGE_US, SIGNIFICANT_DIGITS);
+    this.autoResize = true;
+  }
+
+  recordMs(ms: number): void {
+    const us = Math.round(ms * 1000);
+    this.recordValue(us > 0 ? Math.min(us, LONGEST_US) : 0);
+  }
+
+  /**
+   * The library's layout for two digits (256 sub-buckets, 128 of them per power of two), with integer
+   * operations in place of its `log2` and `pow`: 3 ns a value where the original takes 45.
+   */
+  override countsArrayIndex(us: number): number {
+    const bucket = 24 - Math.clz32(us | 255);
+    return (bucket << 7) + (us >>> bucket);
+  }
+
+  /** Hands over everything recorded so far and starts again from nothing. */
+  take(): LatencyPairs {
+    const pairs: number[] = [];
+    if (this.totalCount > 0) {
+      const zeros = this.getCountAtIndex(0);
+      if (zeros > 0) pairs.push(0, zeros);
+      const last = this.countsArrayIndex(this.maxValue);
+      for (let i = Math.max(1, this.countsArrayIndex(this.minNonZeroValue)); i <= last; i++) {
+        const count = this.getCountAtIndex(i);
+        if (count > 0) pairs.push(this.valueFromIndex(i), count);
+      }
+      this.reset();
+    }
+    return Uint32Array.from(pairs);
+  }
+}
+
+/** Latencies of one phase of one route, all workers together, since the start of the process. */
+export class LatencyTotals extends float64.default {
+  constructor() {
+    super(1, FIRST_RANGE_US, SIGNIFICANT_DIGITS);
+    this.autoResize = true;
+  }
+
+  merge(pairs: LatencyPairs): void {
+    for (let i = 0; i < pairs.length; i += 2) this.recordValueWithCount(pairs[i]!, pairs[i + 1]!);
+  }
+
+  /**
+   * How many values are at or below each bound (ascending, in microseconds). A value that the two
+   * digits cannot tell from the bound counts as below it.
+   */
+  cumulative(boundsUs: readonly number[]): number[] {
+    const counts: number[] = [];
+    let seen = 0;
+    let i = 0;
+    for (const bound of boundsUs) {
+      while (i < this.countsArrayLength && this.valueFromIndex(i) <= bound) seen += this.getCountAtIndex(i++);
+      counts.push(seen);
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The control plane: starts the workers and keeps them alive, swaps configurations, answers operators, and leaves in
+ * order. It never touches what clients send, but for `workers: 1`, where the one worker lives in this process.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from './config/load.js';
+import { formatMistake } from './config/mistakes.js';
+import type { Config } from './config/schema.js';
+import type { ControlPlane, Phase } from './control/admin/endpoint.js';
+import { AdminServer } from './control/admin/server.js';
+import { findFreePort } from './control/free-port.js';
+import { Reloader } from './control/reloader.js';
+import { Supervisor } from './control/supervisor.js';
+import { FileWatch, watchedFiles } from './control/watch.js';
+import { forkWorker, hostWorker } from './control/worker-process.js';
+import type { LineSink } from './observe/line-sink.js';
+import { createLog, isoTime, type Log, openStdout } from './observe/log.js';
+import { Totals } from './observe/totals.js';
+
+const COLLECT_WITHIN_MS = 250;
+const FLUSH_WITHIN_MS = 1000;
+const LEAVE_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+export interface PrimaryOptions {
+  /** The configuration file. */
+  file: string;
+  /** Instead of the configuration's `workers`. */
+  workers?: number;
+  /** Reload when the file, or a certificate it names, changes. */
+  watch: boolean;
+  /** For `${NAME}` in the file. Default: the process's own. */
+  env?: NodeJS.ProcessEnv;
+  onReady?: (info: ReadyInfo) => void;
+}
+
+/** The members of the line on standard output that says `"msg":"ready"`. */
+export interface ReadyInfo {
+  /** Where clients connect from this machine. */
+  url: string;
+  /** Null when the admin API is off. */
+  admin: string | null;
+  pid: number;
+  workers: number;
+  generation: number;
+}
+
+/**
+ * Runs a gateway until it is told to leave. Resolves with the exit code of the process: 0 after a drain (SIGTERM,
+ * SIGINT), 1 when it cannot start, 128 + the signal's number when a second signal, or one during the start, cut it
+ * short. Mistakes in the file and what prevents the start are written to standard error, one line each.
+ */
+export async function startPrimary(options: PrimaryOptions): Promise<number> {
+  const loaded = loadConfig(options.file, options.env);
+  if (!loaded.ok) {
+    for (const mistake of loaded.mistakes) complain(formatMistake(mistake));
+    return 1;
+  }
+  const lines = openStdout();
+  const primary = new Primary(options, loaded.config, lines);
+  for (const warning of loaded.warnings) primary.log.warn({ warning: formatMistake(warning) }, 'configuration warning');
+  const code = await primary.run();
+  await Promise.race([lines.flush(), sleep(FLUSH_WITHIN_MS)]);
+  return code;
+}
+
+class Primary implements ControlPlane {
+  readonly version = packageVersion();
+  readonly startedAt = new Date();
+  readonly file: string;
+  readonly totals = new Totals();
+  readonly log: Log;
+  readonly #options: PrimaryOptions;
+  readonly #lines: LineSink;
+  readonly #workerCount: number;
+  readonly #supervisor: Supervisor;
+  readonly #reloader: Reloader;
+  readonly #admin: AdminServer | null;
+  readonly #end = Promise.withResolvers<number>();
+  #watch: FileWatch | null = null;
+  #phase: Phase = 'starting';
+
+  constructor(options: PrimaryOptions, config: Config, lines: LineSink) {
+    this.#options = options;
+    this.#lines = lines;
+    this.file = resolve(options.file);
+    this.log = createLog(lines, config.log.level, { pid: process.pid });
+    this.#workerCount = options.workers ?? (config.workers === 'auto' ? availableParallelism() : config.workers);
+    this.#supervisor = new Supervisor({
+      count: this.#workerCount,
+      spawn: this.#workerCount === 1 ? hostWorker(lines) : forkWorker,
+      log: this.log,
+      totals: this.totals,
+      inForce: () => this.#reloader.inForce,
+    });
+    this.#reloader = new Reloader({
+      file: options.file,
+      env: options.env ?? process.env,
+      log: this.log,
+      first: { config, generation: 1 },
+      apply: (next) => this.#supervisor.apply(next),
+      onChange: ({ config }) => this.#follow(config),
+    });
+    this.#admin = config.admin === null ? null : new AdminServer(this, this.log);
+  }
+
+  async run(): Promise<number> {
+    const onLeave = (signal: NodeJS.Signals) => this.#leave(signal);
+    const onHangUp = () => void this.#reloadOnSignal();
+    for (const signal of LEAVE_SIGNALS) process.on(signal, onLeave);
+    process.on('SIGHUP', onHangUp);
+    this.#start().catch((error: Error) => this.#fail(error));
+    const code = await this.#end.promise;
+    for (const signal of LEAVE_SIGNALS) process.off(signal, onLeave);
+    process.off('SIGHUP', onHangUp);
+    this.#watch?.close();
+    this.#admin?.close();
+    return code;
+  }
+
+  // what the admin API asks for ----------------------------------------------------------------------------------
+
+  phase = () => this.#phase;
+  inForce = () => this.#reloader.inForce;
+  workers = () => this.#supervisor.views();
+  collect = () => this.#supervisor.collect(COLLECT_WITHIN_MS);
+  reload = (reason: string) => this.#reloader.reload(reason);
+  restarts = () => this.#supervisor.restarts;
+
+  get reloads() {
+    return this.#reloader.counts;
+  }
+
+  // beginning and end --------------------------------------------------------------------------------------------
+
+  async #start(): Promise<void> {
+    const { config, generation } = this.inForce();
+    const { admin, listen } = config;
+    const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
+    const port = await findFreePort(listen.host, listen.port);
+    await this.#supervisor.start(port);
+    if (this.#phase !== 'starting') return;
+
+    this.#phase = 'running';
+    if (this.#options.watch) {
+      this.#watch = new FileWatch(watchedFiles(this.file, config), () => void this.reload('file changed'));
+    }
+    const info: ReadyInfo = {
+      url: urlOf(listen.tls === null ? 'http' : 'https', listen.host, port),
+      admin: admin && urlOf('http', admin.host, adminPort as number),
+      pid: process.pid,
+      workers: this.#workerCount,
+      generation,
+    };
+    // Not through the log: scripts wait for this line whatever `log.level` says.
+    this.#lines.write(`${JSON.stringify({ level: 'info', time: isoTime(), msg: 'ready', ...info })}\n`);
+    void this.#lines.flush();
+    this.#options.onReady?.(info);
+  }
+
+  #fail(error: Error): void {
+    if (this.#phase !== 'starting') return;
+    complain(`sluice: ${error.message}`);
+    this.#supervisor.kill();
+    this.#end.resolve(1);
+  }
+
+  /** The first signal drains, if there is anything to drain; the next one leaves at once. */
+  #leave(signal: NodeJS.Signals): void {
+    if (this.#phase === 'running') {
+      void this.#drain(signal);
+      return;
+    }
+    this.log.warn({ signal }, 'leaving at once');
+    this.#phase = 'draining';
+    this.#supervisor.kill();
+    this.#end.resolve(128 + constants.signals[signal]);
+  }
+
+  async #drain(signal: string): Promise<void> {
+    this.#phase = 'draining'; // /readyz answers 503 from here on
+    const { delay, timeout } = this.inForce().config.drain;
+    this.log.info({ signal, delayMs: delay, timeoutMs: timeout }, 'draining');
+    await sleep(delay);
+    const cut = await this.#supervisor.drain(timeout);
+    this.log.info({ cut }, 'drained');
+    this.#end.resolve(0);
+  }
+
+  async #reloadOnSignal(): Promise<void> {
+    if (this.#phase === 'running') await this.reload('SIGHUP');
+    else this.log.warn({ phase: this.#phase }, 'SIGHUP ignored');
+  }
+
+  #follow(config: Config): void {
+    this.log.level = config.log.level;
+    this.totals.retain(new Set(config.routes.map((route) => route.name)));
+    this.#watch?.follow(watchedFiles(this.file, config));
+  }
+}
+
+/** For people at a terminal, before there is a log, or when there will not be one. */
+function complain(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** A URL that reaches a listener from this machine. */
+function urlOf(scheme: string, host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function packageVersion(): string {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+}

@@ -1,0 +1,97 @@
+/**
+ * Values that name parts of the exchange: `${client.ip}`, `${param.id}`. Parsed when the configuration loads; rendering
+ * is a concatenation.
+ */
+import type { Exchange } from './exchange.js';
+
+export type Render = (x: Exchange) => string;
+
+/** Variables without a name of their own part. */
+const VARIABLES: Readonly<Record<string, Render>> = {
+  'client.ip': (x) => x.clientIp,
+  'request.id': (x) => x.id,
+  'request.method': (x) => x.method,
+  'request.path': (x) => x.path,
+  'request.query': (x) => x.query,
+  'request.host': (x) => x.authority,
+  'request.scheme': (x) => x.scheme,
+  'route.name': (x) => x.route?.name ?? '',
+  'service.name': (x) => x.route?.service?.name ?? '',
+};
+
+/** Families of variables: `param.NAME`, `header.NAME`, `query.NAME`. */
+const FAMILIES = ['param', 'header', 'query'];
+
+/** All variables as documentation and did-you-mean list them. */
+export const variableNames: readonly string[] = [...Object.keys(VARIABLES), ...FAMILIES.map((f) => `${f}.NAME`)];
+
+export interface TemplateFault {
+  /** What stands between the braces. */
+  variable: string;
+  message: string;
+}
+
+const PLACEHOLDER = /\$\{([^}]*)\}/g;
+
+/** What is wrong with a template, or null. `paramNames` are those of the route's path. */
+export function templateFault(text: string, paramNames: readonly string[]): TemplateFault | null {
+  for (const [, variable] of text.matchAll(PLACEHOLDER)) {
+    if (Object.hasOwn(VARIABLES, variable)) continue;
+    const [family, name] = splitFamily(variable);
+    if (!FAMILIES.includes(family) || name === '') return { variable, message: `no variable is called "${variable}"` };
+    if (family === 'param' && !paramNames.includes(name)) {
+      return { variable, message: `the path of this route has no parameter "${name}"` };
+    }
+  }
+  return null;
+}
+
+/** Turns a checked template into a function; a text without variables into one that returns it. */
+export function compileTemplate(text: string, paramNames: readonly string[]): Render {
+  const parts: Render[] = [];
+  let from = 0;
+  for (const found of text.matchAll(PLACEHOLDER)) {
+    if (found.index > from) parts.push(literal(text.slice(from, found.index)));
+    parts.push(variable(found[1], paramNames));
+    from = found.index + found[0].length;
+  }
+  if (from < text.length) parts.push(literal(text.slice(from)));
+  if (parts.length === 1) return parts[0];
+  return function renderParts(x) {
+    let rendered = '';
+    for (let i = 0; i < parts.length; i++) rendered += parts[i](x);
+    return rendered;
+  };
+}
+
+function literal(text: string): Render {
+  return () => text;
+}
+
+function variable(name: string, paramNames: readonly string[]): Render {
+  if (Object.hasOwn(VARIABLES, name)) return VARIABLES[name];
+  const [family, key] = splitFamily(name);
+  if (family === 'param') {
+    const at = paramNames.indexOf(key);
+    return (x) => x.params[at] ?? '';
+  }
+  if (family === 'header') {
+    const lower = key.toLowerCase();
+    return (x) => x.header(lower) ?? '';
+  }
+  return (x) => queryValue(x.query, key);
+}
+
+function splitFamily(variable: string): [family: string, name: string] {
+  const dot = variable.indexOf('.');
+  return dot < 0 ? [variable, ''] : [variable.slice(0, dot), variable.slice(dot + 1)];
+}
+
+/** First value of a query parameter, still percent-encoded: safe in a header and in another query. */
+function queryValue(query: string, name: string): string {
+  for (const pair of query.split('&')) {
+    const equals = pair.indexOf('=');
+    if (pair.slice(0, equals < 0 ? undefined : equals) === name) return equals < 0 ? '' : pair.slice(equals + 1);
+  }
+  return '';
+}

@@ -1,0 +1,139 @@
+/**
+ * One address of a service, and this worker's connections to it: a bound on how many, and a bounded queue behind it.
+ */
+import { readFileSync } from 'node:fs';
+import { buildConnector, type Client } from 'undici';
+import { Connection } from './connection.js';
+
+export interface EndpointOptions {
+  /** Origin: scheme, host and port. */
+  readonly url: string;
+  /** Connections at most. */
+  readonly maxConnections: number;
+  /** Attempts that may wait for a connection. */
+  readonly maxWaiting: number;
+  /** Milliseconds an idle connection is kept. */
+  readonly keepAliveMs: number;
+  readonly tls: { readonly ca?: string; readonly servername?: string; readonly verify: boolean };
+}
+
+/** Who waits for a connection. */
+export interface Taker {
+  take(connection: Connection): void;
+}
+
+export class Endpoint {
+  readonly url: string;
+  /** What goes in `Host` unless the route keeps the client's. */
+  readonly authority: string;
+  readonly #options: EndpointOptions;
+  readonly #clientOptions: Client.Options;
+  readonly #all = new Set<Connection>();
+  /** Most recently used last: the tail stays warm, the head ages out. */
+  readonly #idle: Connection[] = [];
+  readonly #waiting = new Set<Taker>();
+  #retired = false;
+
+  constructor(options: EndpointOptions) {
+    this.url = options.url;
+    this.authority = new URL(options.url).host;
+    this.#options = options;
+    this.#clientOptions = clientOptions(options);
+  }
+
+  get connections(): number {
+    return this.#all.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Gives the taker a connection, now or when one is free. `fresh` asks for one that no request has used: for a retry
+   * after an idle connection turned out dead. False: all are busy and the queue is full.
+   */
+  acquire(taker: Taker, fresh: boolean): boolean {
+    const idle = this.#idle.pop();
+    if (idle !== undefined && !fresh) {
+      idle.busy = true;
+      taker.take(idle);
+      return true;
+    }
+    if (idle !== undefined) this.drop(idle);
+    if (this.#all.size < this.#options.maxConnections) {
+      const connection = new Connection(this, this.url, this.#clientOptions);
+      this.#all.add(connection);
+      taker.take(connection);
+      return true;
+    }
+    if (this.#waiting.size >= this.#options.maxWaiting) return false;
+    this.#waiting.add(taker);
+    return true;
+  }
+
+  /** The taker no longer wants one. */
+  cancel(taker: Taker): void {
+    this.#waiting.delete(taker);
+  }
+
+  /** An answer is complete and its connection can be used again. */
+  release(connection: Connection): void {
+    if (connection.destroyed) return;
+    connection.uses++;
+    for (const taker of this.#waiting) {
+      this.#waiting.delete(taker);
+      taker.take(connection);
+      return;
+    }
+    connection.busy = false;
+    if (this.#retired) this.drop(connection);
+    else this.#idle.push(connection);
+  }
+
+  /** This connection is of no use any more. */
+  drop(connection: Connection): void {
+    if (!this.#all.delete(connection)) return;
+    connection.destroy();
+    const at = this.#idle.lastIndexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    for (const taker of this.#waiting) {
+      this.#waiting.delete(taker);
+      if (!this.acquire(taker, false)) this.#waiting.add(taker);
+      return;
+    }
+  }
+
+  /** No snapshot names it any more: idle connections close now, busy ones after their answer. */
+  retire(): void {
+    this.#retired = true;
+    for (const connection of [...this.#idle]) this.drop(connection);
+  }
+
+  /** A later snapshot names it again. */
+  revive(): void {
+    this.#retired = false;
+  }
+}
+
+function clientOptions(options: EndpointOptions): Client.Options {
+  const { ca, servername, verify } = options.tls;
+  return {
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: options.keepAliveMs,
+    keepAliveMaxTimeout: options.keepAliveMs,
+    // Our own deadlines cover these phases, to 20 ms.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: 64 * 1024,
+    // One connector for all connections of the endpoint: TLS sessions are resumed across them.
+    connect: buildConnector({
+      timeout: 0,
+      allowH2: false,
+      rejectUnauthorized: verify,
+      ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+      ...(servername === undefined ? {} : { servername }),
+    }),
+  };
+}

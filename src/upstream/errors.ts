@@ -1,0 +1,47 @@
+/** What undici, Node and TLS report, in the gateway's own terms. */
+import * as failures from '../errors.js';
+import type { Failure } from '../errors.js';
+
+/** The request was handed to no connection yet. */
+export function connectFailure(error: NodeJS.ErrnoException): Failure {
+  const code = error.code ?? '';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code.startsWith('EAI_')) return failures.NAME_NOT_RESOLVED;
+  if (code === 'ETIMEDOUT') return failures.CONNECT_TIMEOUT;
+  if (isTlsError(code)) return failures.TLS_FAILED;
+  return failures.CONNECT_FAILED;
+}
+
+/** The request, or part of it, has been written. */
+export function exchangeFailure(error: NodeJS.ErrnoException, answerBegun: boolean): Failure {
+  switch (error.code) {
+    case 'UND_ERR_INVALID_ARG':
+    case 'UND_ERR_NOT_SUPPORTED':
+      return failures.INTERNAL;
+    case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
+      return failures.BAD_BODY;
+    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+      return failures.UPSTREAM_INCOMPLETE;
+    case 'UND_ERR_HEADERS_OVERFLOW':
+      return failures.UPSTREAM_PROTOCOL_ERROR;
+    default:
+  }
+  if (error.name === 'HTTPParserError') {
+    return error.code === 'HPE_INVALID_EOF_STATE' ? cutShort(answerBegun) : failures.UPSTREAM_PROTOCOL_ERROR;
+  }
+  if (error.message === 'bad response' || error.message === 'bad upgrade') return failures.UPSTREAM_PROTOCOL_ERROR;
+  return cutShort(answerBegun);
+}
+
+function cutShort(answerBegun: boolean): Failure {
+  return answerBegun ? failures.UPSTREAM_INCOMPLETE : failures.UPSTREAM_RESET;
+}
+
+function isTlsError(code: string): boolean {
+  return (
+    code.startsWith('ERR_TLS') ||
+    code.startsWith('ERR_SSL') ||
+    code.includes('CERT') ||
+    code === 'EPROTO' ||
+    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * One listener process: a gateway behind a listener, told what to do by the primary. With one worker it lives in the
+ * primary's own process; else this file is what each forked process runs.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { linkToPrimary, type PrimaryLink, type WorkerHandlers, type WorkerReport } from './bus.js';
+import type { Config } from './config/schema.js';
+import { Gateway } from './gateway.js';
+import { Listener } from './listen/server.js';
+import { LoopDelay } from './observe/loop-delay.js';
+import { createLog, type Log, openStdout } from './observe/log.js';
+import type { LineSink } from './observe/line-sink.js';
+import { WorkerMetrics } from './observe/metrics.js';
+
+const REPORT_EVERY_MS = 1000;
+/** For this long after the last accept, an idle connection may still send a request: it was on its way. */
+const LINGER_MS = 1000;
+const DRAIN_POLL_MS = 20;
+const LAST_WORDS_MS = 200;
+
+/** Which worker a forked process is: 1 for the first, the same again for its replacement. */
+export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
+
+export class GatewayWorker implements WorkerHandlers {
+  readonly #id: number;
+  readonly #lines: LineSink;
+  readonly #primary: PrimaryLink;
+  readonly #metrics = new WorkerMetrics();
+  readonly #loopDelay = new LoopDelay();
+  #running: { config: Config; log: Log; gateway: Gateway; listener: Listener; reports: NodeJS.Timeout } | null = null;
+  #drained: Promise<{ cut: number }> | null = null;
+
+  constructor(id: number, lines: LineSink, primary: PrimaryLink) {
+    this.#id = id;
+    this.#lines = lines;
+    this.#primary = primary;
+  }
+
+  start = async ({ config, generation, port }: { config: Config; generation: number; port: number }) => {
+    const log = createLog(this.#lines, config.log.level, { pid: process.pid, worker: this.#id });
+    const gateway = new Gateway({ log, accessLog: this.#lines, metrics: this.#metrics, workerId: this.#id });
+    gateway.apply(config, generation);
+    const listener = await Listener.open({ listen: config.listen, port }, gateway);
+    const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
+    this.#running = { config, log, gateway, listener, reports };
+    this.#loopDelay.start();
+  };
+
+  apply = async ({ config, generation }: { config: Config; generation: number }) => {
+    const running = this.#mustRun();
+    // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
+    await running.listener.update(config.listen);
+    running.gateway.apply(config, generation);
+    running.config = config;
+    running.log.level = config.log.level;
+  };
+
+  collect = () => this.#report();
+
+  /** A second call joins the first. */
+  drain = ({ timeoutMs }: { timeoutMs: number }) => {
+    this.#drained ??= this.#drain(timeoutMs);
+    return this.#drained;
+  };
+
+  /** The primary has vanished: nobody will say when to leave, so leave as it would have asked. */
+  orphaned(): Promise<{ cut: number }> {
+    this.#running?.log.error('the primary is gone: draining');
+    return this.drain({ timeoutMs: this.#running?.config.drain.timeout ?? 0 });
+  }
+
+  /** The last line of a process that is about to end by an error nobody caught. */
+  lastWords(error: unknown): void {
+    const log = this.#running?.log ?? createLog(this.#lines, 'info', { pid: process.pid, worker: this.#id });
+    log.fatal({ err: error }, 'the worker ends: uncaught error');
+    this.#primary.tell('fatal', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+
+  async #drain(timeoutMs: number): Promise<{ cut: number }> {
+    if (this.#running === null) return { cut: 0 };
+    const { gateway, listener, reports } = this.#running;
+    gateway.drain();
+    listener.stopAccepting();
+    const startedAt = performance.now();
+    const elapsedMs = () => performance.now() - startedAt;
+    const isDone = () => listener.connections() === 0 || (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS);
+    while (!isDone() && elapsedMs() < timeoutMs) await sleep(DRAIN_POLL_MS);
+    const cut = gateway.inFlight;
+    listener.close();
+    clearInterval(reports);
+    this.#loopDelay.stop();
+    return { cut };
+  }
+
+  #report(): WorkerReport {
+    const { gateway, listener } = this.#mustRun();
+    const memory = process.memoryUsage();
+    return {
+      routes: this.#metrics.flush(),
+      connections: listener.connections(),
+      inFlight: gateway.inFlight,
+      generation: gateway.generation,
+      residentBytes: memory.rss,
+      heapUsedBytes: memory.heapUsed,
+      eventLoopDelay: this.#loopDelay.read(),
+    };
+  }
+
+  #mustRun() {
+    if (this.#running === null) throw new Error('the worker has not started');
+    return this.#running;
+  }
+}
+
+/** What a forked process does. Resolves with its exit code: 0 after a drain, 1 after an error nobody caught. */
+export function runWorker(): Promise<number> {
+  const id = Number(process.env[WORKER_ID_VARIABLE]);
+  delete process.env[WORKER_ID_VARIABLE];
+  process.title = `sluice: worker ${id}`;
+  // They reach the whole process group (Ctrl-C, systemd's KillMode=control-group), but the primary leads.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+  const lines = openStdout();
+  return new Promise((resolve) => {
+    const primary = linkToPrimary({
+      start: (argument) => worker.start(argument),
+      apply: (argument) => worker.apply(argument),
+      collect: () => worker.collect(),
+      drain: async (argument) => {
+        const outcome = await worker.drain(argument);
+        setImmediate(leave, 0);
+        return outcome;
+      },
+    });
+    const worker = new GatewayWorker(id, lines, primary);
+
+    async function leave(code: number) {
+      await Promise.race([Promise.all([primary.flushed(), lines.flush()]), sleep(LAST_WORDS_MS)]);
+      resolve(code);
+    }
+
+    process.once('disconnect', () => worker.orphaned().then(() => leave(0)));
+    process.once('uncaughtException', (error) => {
+      worker.lastWords(error);
+      leave(1);
+    });
+    primary.tell('hello', null);
+  });
+}
+
+// A process forked to be a worker begins here and ends here: there is no main.ts above it.
+if (process.send !== undefined && process.env[WORKER_ID_VARIABLE] !== undefined) process.exit(await runWorker());
