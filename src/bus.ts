@@ -6,6 +6,9 @@ import type { ChildProcess } from 'node:child_process';
 import type { Config } from './config/schema.js';
 import type { MetricsDelta } from './observe/metrics.js';
 
+/** The environment variable that tells a forked process which worker it is: from 1, and the same for a replacement. */
+export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
+
 /** What the primary asks of a worker: the argument and the answer of each call. */
 export interface WorkerCalls {
   /** The first call: build the configuration and listen. `port` is never 0: all workers share it. */

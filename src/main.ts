@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 /** The program `sluice`. */
+import { beginStartup } from './startup.js';
+
+beginStartup();
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 // A reader that has seen enough, as in `sluice schema | head`.

@@ -19,6 +19,7 @@ import { forkWorker, hostWorker } from './control/worker-process.js';
 import type { LineSink } from './observe/line-sink.js';
 import { createLog, isoTime, type Log, openStdout } from './observe/log.js';
 import { Totals } from './observe/totals.js';
+import { endStartup } from './startup.js';
 
 const COLLECT_WITHIN_MS = 250;
 const FLUSH_WITHIN_MS = 1000;
@@ -141,6 +142,7 @@ class Primary implements ControlPlane {
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
     const port = await findFreePort(listen.host, listen.port);
     await this.#supervisor.start(port);
+    if (this.#workerCount > 1) endStartup(); // a lone worker has done it for both
     if (this.#phase !== 'starting') return;
 
     this.#phase = 'running';

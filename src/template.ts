@@ -31,12 +31,13 @@ export interface TemplateFault {
   message: string;
 }
 
-const PLACEHOLDER = /\$\{([^}]*)\}/g;
+/** `$${` is a literal `${`. */
+const PLACEHOLDER = /\$?\$\{([^}]*)\}/g;
 
 /** What is wrong with a template, or null. `paramNames` are those of the route's path. */
 export function templateFault(text: string, paramNames: readonly string[]): TemplateFault | null {
-  for (const [, variable] of text.matchAll(PLACEHOLDER)) {
-    if (Object.hasOwn(VARIABLES, variable)) continue;
+  for (const [found, variable] of text.matchAll(PLACEHOLDER)) {
+    if (found.startsWith('$$') || Object.hasOwn(VARIABLES, variable)) continue;
     const [family, name] = splitFamily(variable);
     if (!FAMILIES.includes(family) || name === '') return { variable, message: `no variable is called "${variable}"` };
     if (family === 'param' && !paramNames.includes(name)) {
@@ -52,8 +53,9 @@ export function compileTemplate(text: string, paramNames: readonly string[]): Re
   let from = 0;
   for (const found of text.matchAll(PLACEHOLDER)) {
     if (found.index > from) parts.push(literal(text.slice(from, found.index)));
-    parts.push(variable(found[1], paramNames));
-    from = found.index + found[0].length;
+    const [placeholder, name] = found;
+    parts.push(placeholder.startsWith('$$') ? literal(placeholder.slice(1)) : variable(name, paramNames));
+    from = found.index + placeholder.length;
   }
   if (from < text.length) parts.push(literal(text.slice(from)));
   if (parts.length === 1) return parts[0];

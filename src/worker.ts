@@ -3,7 +3,13 @@
  * primary's own process; else this file is what each forked process runs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { linkToPrimary, type PrimaryLink, type WorkerHandlers, type WorkerReport } from './bus.js';
+import {
+  linkToPrimary,
+  type PrimaryLink,
+  WORKER_ID_VARIABLE,
+  type WorkerHandlers,
+  type WorkerReport,
+} from './bus.js';
 import type { Config } from './config/schema.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
@@ -11,15 +17,13 @@ import { LoopDelay } from './observe/loop-delay.js';
 import { createLog, type Log, openStdout } from './observe/log.js';
 import type { LineSink } from './observe/line-sink.js';
 import { WorkerMetrics } from './observe/metrics.js';
+import { endStartup } from './startup.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
 const LINGER_MS = 1000;
 const DRAIN_POLL_MS = 20;
 const LAST_WORDS_MS = 200;
-
-/** Which worker a forked process is: 1 for the first, the same again for its replacement. */
-export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
 
 export class GatewayWorker implements WorkerHandlers {
   readonly #id: number;
@@ -41,6 +45,7 @@ export class GatewayWorker implements WorkerHandlers {
     const gateway = new Gateway({ log, accessLog: this.#lines, metrics: this.#metrics, workerId: this.#id });
     gateway.apply(config, generation);
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
+    endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
     this.#running = { config, log, gateway, listener, reports };
     this.#loopDelay.start();

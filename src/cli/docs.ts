@@ -1,4 +1,4 @@
-import { configurationReference } from '../config/reference.js';
+import { configurationReference } from '../config/reference/markdown.js';
 import { type Command, OK } from './command.js';
 
 export const docs: Command = {

@@ -1,6 +1,6 @@
 import { explain as explainRequest, formatExplanation } from '../route/explain.js';
 import { normalHost } from '../route/host.js';
-import { canonicalPath, pathFault } from '../route/path.js';
+import { canonicalPath, hasEncodedSlash, pathFault } from '../route/path.js';
 import { type Command, FAILED, OK, UsageError } from './command.js';
 import { CONFIG_OPTION, readConfiguration } from './configuration.js';
 
@@ -37,7 +37,9 @@ request, else 1.`,
       header: (name) => headers.get(name),
     });
     process.stdout.write(`${formatExplanation(explanation).join('\n')}\n`);
-    return explanation.route === null ? FAILED : OK;
+    const taken = explanation.route && config.routes[explanation.route.index];
+    const accepted = taken?.match.encodedSlashes || !hasEncodedSlash(path);
+    return taken && accepted ? OK : FAILED;
   },
 };
 

@@ -1,4 +1,4 @@
-import { editorJsonSchema } from '../config/json-schema.js';
+import { editorJsonSchema } from '../config/reference/json-schema.js';
 import { type Command, OK } from './command.js';
 
 export const schema: Command = {

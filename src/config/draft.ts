@@ -65,30 +65,30 @@ export function draftConfig(raw: Record<string, unknown>): { draft: Draft; compl
   return { draft, complaints: result.error.issues.flatMap((issue) => explain(issue, raw)) };
 }
 
-/** Parses what is left of a value when everything that is wrong has been taken out. */
+/** Parses what is left of a value when everything that is wrong has been taken out; undefined when nothing is. */
 function salvage<S extends z.ZodType>(part: S, value: unknown): z.output<S> | undefined {
-  let rest = structuredClone(value);
+  const rest = structuredClone(value);
   for (;;) {
     const result = part.safeParse(rest, { error: expectation });
     if (result.success) return result.data;
-    for (const issue of result.error.issues) {
-      for (const { path } of explain(issue, rest)) {
-        if (path.length === 0) return undefined;
-        rest = without(rest, path);
-      }
+    for (const { path } of result.error.issues.flatMap((issue) => explain(issue, rest))) {
+      if (!takeOut(rest, path)) return undefined;
     }
   }
 }
 
-/** Takes a value out; with it the list it is in, whose indexes would shift, or the mapping that lacks it. */
-function without(root: unknown, path: Path): unknown {
-  if (path.length === 0) return undefined;
+/**
+ * Takes a value out. In its place the list that it is in, whose indexes would shift, or the mapping that lacks it. False when
+ * that would be the root.
+ */
+function takeOut(root: unknown, path: Path): boolean {
+  if (path.length === 0) return false;
   const holder = valueAt(root, path.slice(0, -1));
   const key = path.at(-1) as PropertyKey;
-  if (typeof holder !== 'object' || holder === null) return root;
-  if (Array.isArray(holder) || !Object.hasOwn(holder, key)) return without(root, path.slice(0, -1));
-  delete (holder as Record<PropertyKey, unknown>)[key];
-  return root;
+  if (typeof holder === 'object' && holder !== null && !Array.isArray(holder) && Object.hasOwn(holder, key)) {
+    return delete (holder as Record<PropertyKey, unknown>)[key];
+  }
+  return takeOut(root, path.slice(0, -1));
 }
 
 function mapping(value: unknown): Record<string, unknown> {

@@ -22,6 +22,11 @@ export function text() {
   return quoted().transform(unescaped);
 }
 
+/** A text that may name variables of the request: src/template.ts. */
+export function template() {
+  return quoted();
+}
+
 /** A text whose `$${` is a literal `${`. Values with variables keep the escape for whoever compiles them. */
 export function unescaped(value: string): string {
   return value.replaceAll('$${', '${');
@@ -108,7 +113,8 @@ export function origin() {
     const url = URL.parse(value);
     if (url === null || url.hostname === '') {
       const suggestion = /^[\w.-]+(:\d+)?$/.test(value) ? `http://${value}` : undefined;
-      return reject(context, `"${value}" is not a URL`, expected, suggestion);
+      const shown = value.replace(/\/\/.*@/, '//***@');
+      return reject(context, `"${shown}" is not a URL`, expected, suggestion);
     }
     if (url.protocol !== 'http:' && url.protocol !== 'https:') {
       return reject(context, `"${url.protocol}//" is not spoken to services`, expected);
@@ -166,6 +172,16 @@ export function hostPattern() {
     const mistake = checkHost(value);
     if (mistake === null) return normalHostPattern(value);
     return reject(context, mistake, 'example.com, *.example.com or an IP address, without a port');
+  });
+}
+
+/** The path before a wildcard: `/`, `/v2`, `/v2/`. */
+export function pathPrefix() {
+  return z.string({ error: 'a path' }).superRefine((value, context) => {
+    const variable = value.split('/').find((segment) => segment.startsWith(':') || segment.includes('*'));
+    const mistake =
+      variable === undefined ? checkPathPattern(value) : `"${variable}" has no meaning in a prefix`;
+    if (mistake !== null) reject(context, mistake, 'a plain path such as / or /v2');
   });
 }
 

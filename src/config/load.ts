@@ -5,11 +5,11 @@ import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
-import { ConfigDocument } from './document.js';
 import { draftConfig } from './draft.js';
-import type { Environment } from './environment.js';
 import { type Mistake, sortMistakes } from './mistakes.js';
 import type { Config } from './schema.js';
+import { ConfigDocument } from './yaml/document.js';
+import type { Environment } from './yaml/environment.js';
 
 const MAPPING = 'a mapping with listen, services, routes';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { name } from './fields.js';
-import { accessLog, admin, drain, listen, log } from './schema-listen.js';
-import { filterOptions, route } from './schema-route.js';
-import { service } from './schema-service.js';
+import { accessLog, admin, drain, listen, log } from './schema/listen.js';
+import { filterOptions, route } from './schema/route.js';
+import { service } from './schema/service.js';
 
 /**
  * The configuration file. The only place where options are defined: the types below, the checks, the JSON Schema
@@ -52,5 +52,5 @@ export const schema = z.strictObject({
 /** The configuration as the code sees it. */
 export type Config = z.output<typeof schema>;
 
-export { type FilterOptions, type RouteConfig, route, type ValueMatch } from './schema-route.js';
-export { type ServiceConfig, service } from './schema-service.js';
+export { type FilterOptions, type RouteConfig, route, type ValueMatch } from './schema/route.js';
+export { type ServiceConfig, service } from './schema/service.js';

@@ -20,8 +20,8 @@ const DURATION = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)$/;
 const SIZE = /^(\d+(?:\.\d+)?) ?(|B|kB|KB|MB|GB|KiB|MiB|GiB)$/;
 const RATIO = /^(\d+(?:\.\d+)?) ?%$/;
 
-/** The longest delay a timer of Node takes: 2^31 - 1 ms, about 24.8 days. */
-const LONGEST_TIMER_MS = 2_147_483_647;
+/** 24 days: timers of Node take up to 2^31 - 1 ms, which is a little more. */
+const LONGEST_TIMER_MS = 576 * 3_600_000;
 
 /** Bounds are inclusive and in the unit the option normalises to: milliseconds, bytes. */
 interface Bounds {

@@ -2,8 +2,7 @@ import { loadConfig } from '../config/load.js';
 import { formatMistake, type Mistake } from '../config/mistakes.js';
 import type { Log } from '../observe/log.js';
 import { adoptable, type RestartNeeded } from './restart-needed.js';
-import type { ApplyOutcome } from './supervisor.js';
-import type { InForce } from './worker-slot.js';
+import type { ApplyOutcome, InForce } from './worker-slot.js';
 
 /** What became of a reload. */
 export interface ReloadResult {
@@ -38,8 +37,9 @@ export class Reloader {
   readonly counts = { ok: 0, refused: 0, partial: 0 };
   readonly #options: ReloaderOptions;
   #inForce: InForce;
-  #running: Promise<ReloadResult> | null = null;
-  #next: Promise<ReloadResult> | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+  /** The next reload, as long as it has not begun. */
+  #waiting: Promise<ReloadResult> | null = null;
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
@@ -52,19 +52,14 @@ export class Reloader {
 
   /** `reason` is for the log: what asked for it. Never rejects. */
   reload(reason: string): Promise<ReloadResult> {
-    if (this.#running === null) return this.#run(reason);
-    this.#next ??= this.#running.then(() => {
-      this.#next = null;
-      return this.#run(reason);
-    });
-    return this.#next;
-  }
-
-  #run(reason: string): Promise<ReloadResult> {
-    this.#running = this.#reload(reason).finally(() => {
-      this.#running = null;
-    });
-    return this.#running;
+    if (this.#waiting === null) {
+      this.#waiting = this.#last.then(() => {
+        this.#waiting = null;
+        return this.#reload(reason);
+      });
+      this.#last = this.#waiting;
+    }
+    return this.#waiting;
   }
 
   async #reload(reason: string): Promise<ReloadResult> {
@@ -81,16 +76,17 @@ export class Reloader {
     const { config, restartNeeded } = adoptable(this.#inForce.config, loaded.config);
     for (const option of restartNeeded) log.warn(option, 'option needs a restart: it stays as it was');
     const next = { config, generation: this.#inForce.generation + 1 };
-    const workers = await this.#options.apply(next);
-    const failed = workers.filter(({ error }) => error !== null);
-    if (failed.length > 0 && failed.length === workers.length) {
-      log.error({ reason, generation: this.#inForce.generation, workers }, 'reload refused by the workers');
-      return this.#finish('refused', { warnings, restartNeeded, workers });
+    const asked = await this.#options.apply(next);
+    if (asked.length > 0 && asked.every(isRefusal)) {
+      log.error({ reason, generation: this.#inForce.generation, workers: asked }, 'reload refused by the workers');
+      return this.#finish('refused', { warnings, restartNeeded, workers: asked });
     }
 
     this.#inForce = next;
     this.#options.onChange(next);
-    const result = failed.length === 0 ? 'ok' : 'partial';
+    // Once more, for those that became ready with the old one while the others were asked.
+    const workers = [...asked, ...(await this.#options.apply(next))];
+    const result = workers.some(isRefusal) ? 'partial' : 'ok';
     if (result === 'ok') log.info({ reason, generation: next.generation }, 'configuration reloaded');
     else log.error({ reason, generation: next.generation, workers }, 'some workers keep the old configuration');
     return this.#finish(result, { warnings, restartNeeded, workers });
@@ -103,4 +99,8 @@ export class Reloader {
     this.counts[result]++;
     return { result, generation: this.#inForce.generation, mistakes, warnings, restartNeeded, workers };
   }
+}
+
+function isRefusal({ error }: ApplyOutcome): boolean {
+  return error !== null;
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { SpawnWorker } from './worker-process.js';
-import { type InForce, WorkerSlot, type WorkerView } from './worker-slot.js';
+import { type ApplyOutcome, type InForce, WorkerSlot, type WorkerView } from './worker-slot.js';
 
 const WATCH_EVERY_MS = 5000;
 /** Room for a worker to leave after its drain, and for its messages to arrive. */
@@ -13,12 +13,6 @@ export interface SupervisorOptions {
   readonly log: Log;
   readonly totals: Totals;
   inForce(): InForce;
-}
-
-/** How workers took a configuration. `error` is null for those that run it. */
-export interface ApplyOutcome {
-  readonly worker: number;
-  readonly error: string | null;
 }
 
 /** Keeps `count` workers alive. */
@@ -45,12 +39,10 @@ export class Supervisor {
     this.#watchForHanging();
   }
 
-  /** Hands a configuration to every worker that runs. Those that are just starting follow: see `catchUp`. */
-  apply(next: InForce): Promise<ApplyOutcome[]> {
-    const running = this.#slots.filter((slot) => slot.view().state === 'ready');
-    return Promise.all(
-      running.map(async (slot) => ({ worker: slot.view().id, error: await slot.apply(next) })),
-    );
+  /** Offers a configuration to every worker that is ready and has not been offered it before. */
+  async apply(next: InForce): Promise<ApplyOutcome[]> {
+    const outcomes = await Promise.all(this.#slots.map((slot) => slot.apply(next)));
+    return outcomes.filter((outcome) => outcome !== null);
   }
 
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */

@@ -37,6 +37,7 @@ export class FileWatch {
   follow(files: readonly string[]): void {
     this.#seen = new Map(files.map((file) => [file, this.#seen.get(file) ?? contentHash(file)]));
     this.#watchFolders();
+    this.#settle(); // an event that the old watchers had not told yet
   }
 
   close(): void {

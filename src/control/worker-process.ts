@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { linkInProcess, linkToWorker, type NewsListener, type WorkerLink } from '../bus.js';
+import { linkInProcess, linkToWorker, type NewsListener, WORKER_ID_VARIABLE, type WorkerLink } from '../bus.js';
 import type { LineSink } from '../observe/line-sink.js';
 
 /** One life of a worker. */
@@ -20,7 +20,7 @@ export type SpawnWorker = (id: number, listener: NewsListener) => Promise<Worker
 /** A process of its own. It inherits standard output and error, and Node's flags but those of the inspector. */
 export const forkWorker: SpawnWorker = async (id, listener) => {
   const child = fork(fileURLToPath(new URL('../worker.js', import.meta.url)), {
-    env: { ...process.env, SLUICE_WORKER_ID: String(id) },
+    env: { ...process.env, [WORKER_ID_VARIABLE]: String(id) },
     execArgv: process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -31,6 +31,12 @@ export interface InForce {
   readonly generation: number;
 }
 
+/** How a worker took a configuration: `error` is null when it runs it. */
+export interface ApplyOutcome {
+  readonly worker: number;
+  readonly error: string | null;
+}
+
 export interface SlotOptions {
   readonly id: number;
   readonly spawn: SpawnWorker;
@@ -48,6 +54,8 @@ export class WorkerSlot {
   #process: WorkerProcess | null = null;
   #state: WorkerState = 'starting';
   #generation = 0;
+  /** The last generation it was asked to take. */
+  #offered = 0;
   #restarts = 0;
   #bornAt = 0;
   #heardAt = 0;
@@ -64,15 +72,20 @@ export class WorkerSlot {
     void this.#keepAlive(port);
   }
 
-  /** Sends a configuration to a worker that is ready; the others get it when they are. Null, or why it refused. */
-  async apply({ config, generation }: InForce): Promise<string | null> {
-    if (this.#state !== 'ready' || this.#process === null || this.#generation >= generation) return null;
+  /**
+   * Offers a configuration to a worker that is ready, once. Null when there was nobody to offer it to: who is not ready
+   * yet begins with what is in force then.
+   */
+  async apply({ config, generation }: InForce): Promise<ApplyOutcome | null> {
+    if (this.#state !== 'ready' || this.#process === null || this.#offered >= generation) return null;
+    const worker = this.#options.id;
+    this.#offered = generation;
     try {
       await this.#process.link.call('apply', { config, generation }, APPLY_WITHIN_MS);
       this.#generation = generation;
-      return null;
+      return { worker, error: null };
     } catch (error) {
-      return (error as Error).message;
+      return error === WORKER_GONE ? null : { worker, error: (error as Error).message };
     }
   }
 
@@ -112,7 +125,7 @@ export class WorkerSlot {
   killIfHung(nowMs: number): void {
     if (this.#state !== 'ready' || nowMs - this.#heardAt < HUNG_AFTER_MS) return;
     const { id, log } = this.#options;
-    log.error({ worker: id, pid: this.#process?.pid, silentMs: HUNG_AFTER_MS }, 'worker hangs: killing it');
+    log.error({ worker: id, workerPid: this.#process?.pid, silentMs: HUNG_AFTER_MS }, 'worker hangs: killing it');
     this.#process?.kill();
     this.#heardAt = nowMs;
   }
@@ -153,7 +166,7 @@ export class WorkerSlot {
       try {
         if (waitMs > 0) await sleep(waitMs, undefined, { signal });
         await this.#launch(port);
-        log.info({ worker: id, pid: this.#process?.pid }, 'worker replaced');
+        log.info({ worker: id, workerPid: this.#process?.pid }, 'worker replaced');
         return true;
       } catch (error) {
         this.#lastExit = (error as Error).message;
@@ -186,11 +199,18 @@ export class WorkerSlot {
       this.#state = 'ready';
       this.#heardAt = performance.now();
       this.#generation = inForce.generation;
-      await this.apply(this.#options.inForce()); // another one came while it started
+      this.#offered = inForce.generation;
+      await this.#catchUp();
     } catch (error) {
       life.kill();
       throw error === WORKER_GONE ? new Error(await life.exited) : error;
     }
+  }
+
+  /** Another configuration may have come into force while it started. */
+  async #catchUp(): Promise<void> {
+    const outcome = await this.apply(this.#options.inForce());
+    if (outcome?.error) this.#options.log.error(outcome, 'the new worker refuses the configuration in force');
   }
 
   #buried(reason: string): void {

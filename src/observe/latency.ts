@@ -1,8 +1,10 @@
-import float64 from 'hdr-histogram-js/dist/Float64Histogram.js';
-import int32 from 'hdr-histogram-js/dist/Int32Histogram.js';
+import type { Float64Histogram, Int32Histogram } from 'hdr-histogram-js';
+import { constructorFromBucketSize } from 'hdr-histogram-js/dist/JsHistogramFactory.js';
 
-// The two classes are imported by file: the package's index also loads its codecs and WebAssembly
-// build, which costs 13 MB of resident memory that nothing here uses.
+// Imported by file: the package's index also loads its codecs and its WebAssembly build, which costs 13 MB of resident
+// memory that nothing here uses.
+const Int32 = constructorFromBucketSize(32) as typeof Int32Histogram;
+const Float64 = constructorFromBucketSize(64) as typeof Float64Histogram;
 
 /** Recorded latencies as flat pairs: value in microseconds, how often, value, how often, … */
 export type LatencyPairs = Uint32Array;
@@ -15,7 +17,7 @@ const LONGEST_US = 2 ** 32 - 1;
  * The latencies of one phase of one route in one worker since the last `take()`, in microseconds.
  * Starts with room for 4 ms (3 KB) and grows with the largest value; above 71 minutes counts as that.
  */
-export class LatencyRecorder extends int32.default {
+export class LatencyRecorder extends Int32 {
   constructor() {
     super(1, FIRST_RANGE_US, SIGNIFICANT_DIGITS);
     this.autoResize = true;
@@ -53,7 +55,7 @@ export class LatencyRecorder extends int32.default {
 }
 
 /** Latencies of one phase of one route, all workers together, since the start of the process. */
-export class LatencyTotals extends float64.default {
+export class LatencyTotals extends Float64 {
   constructor() {
     super(1, FIRST_RANGE_US, SIGNIFICANT_DIGITS);
     this.autoResize = true;

@@ -50,7 +50,10 @@ export class LoopDelay {
   }
 }
 
-/** The histogram holds the time between two firings, in nanoseconds: what is above the period came late. */
+/**
+ * The histogram holds the time between two firings, in nanoseconds: what is above the period came late. To the
+ * microsecond.
+ */
 function lateness(betweenNs: number): number {
-  return Math.max(0, betweenNs / 1e6 - RESOLUTION_MS) / 1000;
+  return Math.round(Math.max(0, betweenNs / 1e3 - RESOLUTION_MS * 1e3)) / 1e6;
 }

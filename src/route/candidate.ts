@@ -1,14 +1,9 @@
-/** A route compiled for matching, and the rules by which routes of the same host and path pattern are told apart. */
-import { ANY_HOST, normalHostPattern } from './host.js';
-import { type PathPattern, parsePathPattern } from './pattern.js';
-import {
-  compilePredicates,
-  disjoint,
-  holds,
-  type Predicate,
-  type ValueMatch,
-  type ValueSource,
-} from './predicates.js';
+/**
+ * A route as matching sees it, and the rules by which routes of the same host and path pattern are told
+ * apart.
+ */
+import type { Captures } from './pattern.js';
+import { disjoint, holds, type Predicate, type ValueMatch, type ValueSource } from './predicates.js';
 
 /** The `match` section of a route. */
 export interface RouteMatchConfig {
@@ -20,7 +15,10 @@ export interface RouteMatchConfig {
   readonly methods: readonly string[];
   readonly headers: Readonly<Record<string, ValueMatch>>;
   readonly query: Readonly<Record<string, ValueMatch>>;
-  /** Whether a path with `%2F` is accepted. Matching ignores it: whoever asks the table must refuse such a request. */
+  /**
+   * Whether a path with `%2F` is accepted. Matching ignores it: whoever asks the table must refuse such a
+   * request.
+   */
   readonly encodedSlashes: boolean;
 }
 
@@ -40,33 +38,21 @@ export interface RouteQuery extends ValueSource {
   readonly host: string;
 }
 
+/**
+ * A compiled route. Kept small: what thousands of these hold decides whether a lookup stays in the
+ * processor's cache.
+ */
 export interface Candidate<R extends Routable> {
   readonly route: R;
   /** Position in the configuration. */
   readonly index: number;
-  /** Normal host patterns; `ANY_HOST` alone when the route names none. */
-  readonly hosts: readonly string[];
-  readonly pattern: PathPattern;
   /** The methods it takes, with the implied `HEAD`; empty for any. */
   readonly methods: readonly string[];
   readonly predicates: readonly Predicate[];
   /** How many conditions it puts beyond host and path: the methods count as one. */
   readonly weight: number;
-}
-
-/** @throws Error when the path or a pattern is malformed; the configuration's schema has checked both before. */
-export function compileCandidate<R extends Routable>(route: R, index: number): Candidate<R> {
-  const { host, path, methods, headers, query } = route.match;
-  const predicates = compilePredicates(headers, query);
-  return {
-    route,
-    index,
-    hosts: host.length === 0 ? [ANY_HOST] : [...new Set(host.map(normalHostPattern))],
-    pattern: parsePathPattern(path),
-    methods: methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods,
-    predicates,
-    weight: predicates.length + (methods.length > 0 ? 1 : 0),
-  };
+  /** Where in the path its parameters are; null when it has none. */
+  readonly captures: Captures | null;
 }
 
 export function takesMethod(candidate: Candidate<Routable>, method: string): boolean {
@@ -80,15 +66,18 @@ export function holdsAll(predicates: readonly Predicate[], request: ValueSource)
   return true;
 }
 
-/** Sorts candidates as they are tried: more conditions first, and a route that names `HEAD` before one that implies it. */
+/**
+ * Sorts candidates as they are tried: more conditions first, and a route that names `HEAD` before one that
+ * implies it.
+ */
 export function compareCandidates(a: Candidate<Routable>, b: Candidate<Routable>): number {
   const impliesHead = (c: Candidate<Routable>) => Number(!c.route.match.methods.includes('HEAD'));
   return b.weight - a.weight || impliesHead(a) - impliesHead(b) || a.index - b.index;
 }
 
 /**
- * Whether a request may fit both. False only when that is known to be impossible: two predicates on different names, or two
- * patterns, may both hold.
+ * Whether a request may fit both. False only when that is known to be impossible: two predicates on different
+ * names, or two patterns, may both hold.
  */
 export function overlap(a: Candidate<Routable>, b: Candidate<Routable>): boolean {
   const [x, y] = [a.route.match.methods, b.route.match.methods];

@@ -1,8 +1,9 @@
 /**
  * The routes of one host and one path pattern, told apart by method, headers and query.
  *
- * Many routes on one path usually differ in one value: a tenant's header, a version in the query. That value is looked up once
- * instead of being compared with each route's, so that a thousand tenants cost what a few do.
+ * Many routes on one path usually differ in one value: a tenant's header, a version in the query. That value
+ * is looked up once instead of being compared with each route's, so that a thousand tenants cost what a few
+ * do.
  */
 import {
   type Candidate,
@@ -32,12 +33,15 @@ const FEWEST_TO_INDEX = 8;
 const NONE: readonly never[] = [];
 
 export class Choice<R extends Routable> {
+  /** The only candidate, as most paths have one route; null when there are several. */
+  readonly #only: Candidate<R> | null;
   readonly #index: Index<R> | null;
   /** Those that ask for no exact value of the index's key; all of them when there is no index. */
   readonly #others: readonly Ranked<R>[];
 
   constructor(candidates: readonly Candidate<R>[]) {
     const ranked = candidates.toSorted(compareCandidates).map((candidate, rank) => ({ rank, candidate }));
+    this.#only = candidates.length === 1 ? candidates[0] : null;
     const key = commonKey(candidates);
     if (key === null) {
       this.#index = null;
@@ -52,12 +56,13 @@ export class Choice<R extends Routable> {
 
   /** The candidate with the most conditions that all hold, or null. */
   pick(request: RouteQuery): Candidate<R> | null {
+    if (this.#only !== null) return fits(this.#only, request) ? this.#only : null;
     const indexed = this.#indexed(request);
     const others = this.#others;
     for (let i = 0, n = 0; i < indexed.length || n < others.length; ) {
       const fromIndex = n === others.length || (i < indexed.length && indexed[i].rank < others[n].rank);
       const { candidate } = fromIndex ? indexed[i++] : others[n++];
-      if (takesMethod(candidate, request.method) && holdsAll(candidate.predicates, request)) return candidate;
+      if (fits(candidate, request)) return candidate;
     }
     return null;
   }
@@ -71,8 +76,8 @@ export class Choice<R extends Routable> {
   }
 
   /**
-   * The pairs that one request may fit both of without one of them being preferred; of each pair the one that stands first in
-   * the configuration first.
+   * The pairs that one request may fit both of without one of them being preferred; of each pair the one that
+   * stands first in the configuration first.
    */
   *ties(): Ties<R> {
     yield* tiesWithin(this.#others);
@@ -88,6 +93,10 @@ export class Choice<R extends Routable> {
     const value = predicateValue(this.#index.key, request);
     return (value === undefined ? undefined : this.#index.byValue.get(value)) ?? NONE;
   }
+}
+
+function fits(candidate: Candidate<Routable>, request: RouteQuery): boolean {
+  return takesMethod(candidate, request.method) && holdsAll(candidate.predicates, request);
 }
 
 type Ties<R extends Routable> = Generator<[Candidate<R>, Candidate<R>]>;

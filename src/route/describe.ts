@@ -27,10 +27,10 @@ export interface RouteRow {
 
 /** The routes as the table tries them. A route with several hosts has a row for each. */
 export function describeTable(routes: readonly TargetedRoute[]): RouteRow[] {
-  return inMatchOrder(routes).map(({ host, candidate }, i) => ({
+  return inMatchOrder(routes).map(({ host, pattern, candidate }, i) => ({
     order: i + 1,
     host,
-    path: candidate.pattern.source,
+    path: pattern.source,
     methods: methodsText(candidate.methods),
     predicates: candidate.predicates.map(predicateText).join(', '),
     target: targetText(candidate.route),

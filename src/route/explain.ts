@@ -1,8 +1,12 @@
-/** Why a request goes to the route it goes to, for people: `sluice explain`. Nothing here runs on the request path. */
+/**
+ * Why a request goes to the route it goes to, for people: `sluice explain`. Nothing here runs on the request
+ * path.
+ */
 import { type Routable, type RouteQuery, takesMethod } from './candidate.js';
+import type { Entry } from './compile.js';
 import { methodsText, predicateText } from './describe.js';
 import { hostMatches, hostText } from './host.js';
-import { type Entry, inMatchOrder, whyLater } from './order.js';
+import { inMatchOrder, whyLater } from './order.js';
 import { hasEncodedSlash } from './path.js';
 import { foldReserved, matchingSegments, type PathPattern, patternMatches } from './pattern.js';
 import { holds, predicateValue } from './predicates.js';
@@ -37,7 +41,10 @@ export interface Explanation {
   readonly allow: readonly string[];
   /** Routes that fit as well but are less exact, in match order. */
   readonly alternatives: readonly RouteReport[];
-  /** Routes whose path fits, or whose host fits and whose path begins alike, with a condition that fails; closest first. */
+  /**
+   * Routes whose path fits, or whose host fits and whose path begins alike, with a condition that fails;
+   * closest first.
+   */
   readonly nearMisses: readonly RouteReport[];
 }
 
@@ -52,21 +59,23 @@ export function explain(routes: readonly Routable[], request: RouteQuery): Expla
   const match: RouteMatch = { params: [], allow: [] };
   const winner = new RouteTable(routes).find(request, match);
   const entries = onePerRoute(inMatchOrder(routes), request);
-  const taken = entries.find((entry) => entry.candidate.route === winner) ?? null;
-  const others = entries.filter((entry) => entry !== taken);
+  const fitting = entries.find((entry) => entry.candidate.route === winner) ?? null;
+  const taken = fitting && hasRefusedSlash(fitting, request) ? null : fitting;
+  const others = entries
+    .filter((entry) => entry !== taken)
+    .map((entry) => ({ entry, report: report(entry, request, fitting) }));
   const nearMisses = others
-    .filter((entry) => isNear(entry, request))
-    .map((entry) => ({ report: report(entry, request, taken), common: commonSegments(entry, request) }))
-    .filter(({ report }) => failures(report) > 0)
-    .sort((a, b) => distance(a.report) - distance(b.report) || b.common - a.common);
+    .filter(({ entry, report }) => failures(report) > 0 && isNear(entry, request))
+    .sort(
+      (a, b) =>
+        distance(a.report) - distance(b.report) || common(b.entry, request) - common(a.entry, request),
+    );
   return {
     route: taken && report(taken, request, null),
-    params: taken ? namedParams(taken.candidate.pattern, match.params) : {},
-    outcome: outcomeOf(taken, request, match.allow),
+    params: taken ? namedParams(taken.pattern, match.params) : {},
+    outcome: outcomeOf(fitting, request, match.allow),
     allow: match.allow,
-    alternatives: others
-      .map((entry) => report(entry, request, taken))
-      .filter((report) => failures(report) === 0),
+    alternatives: others.map(({ report }) => report).filter((report) => failures(report) === 0),
     nearMisses: nearMisses.slice(0, MOST_NEAR_MISSES).map(({ report }) => report),
   };
 }
@@ -75,8 +84,7 @@ export function explain(routes: readonly Routable[], request: RouteQuery): Expla
 export function formatExplanation(explanation: Explanation): string[] {
   const { route, params, alternatives, nearMisses } = explanation;
   const lines = [explanation.outcome];
-  if (route)
-    lines.push(...route.checks.map((check) => `  ok     ${check.wants}${check.got && `   (${check.got})`}`));
+  for (const { wants, got } of route?.checks ?? []) lines.push(`  ok     ${wants}${got && `   (${got})`}`);
   for (const [name, value] of Object.entries(params)) lines.push(`  param  ${name} = ${value}`);
   if (alternatives.length > 0) lines.push('', 'Fits too, but is not taken:');
   for (const other of alternatives) lines.push(`  ${title(other)}: ${other.loses}`);
@@ -103,19 +111,20 @@ function onePerRoute(entries: readonly Entry[], request: RouteQuery): Entry[] {
   return entries.filter((entry) => chosen.get(entry.candidate.route) === entry);
 }
 
-function report(entry: Entry, request: RouteQuery, taken: Entry | null): RouteReport {
-  const { candidate } = entry;
+function report(entry: Entry, request: RouteQuery, winner: Entry | null): RouteReport {
+  const { candidate, pattern } = entry;
+  const { host: hosts } = candidate.route.match;
   const path = foldReserved(request.path);
   const checks: Check[] = [
     {
       ok: hostMatches(entry.host, request.host),
-      wants: candidate.hosts.length > 1 ? `host ${candidate.hosts.join(' or ')}` : hostText(entry.host),
+      wants: hosts.length > 1 ? `host ${hosts.join(' or ')}` : hostText(entry.host),
       got: request.host,
     },
     {
-      ok: patternMatches(candidate.pattern, path),
-      wants: `path ${candidate.pattern.source}`,
-      got: request.path + slashHint(candidate.pattern, path),
+      ok: patternMatches(pattern, path),
+      wants: `path ${pattern.source}`,
+      got: request.path + slashHint(pattern, path),
     },
     {
       ok: takesMethod(candidate, request.method),
@@ -128,8 +137,11 @@ function report(entry: Entry, request: RouteQuery, taken: Entry | null): RouteRe
       got: valueText(predicateValue(predicate, request)),
     })),
   ];
+  if (hasRefusedSlash(entry, request)) {
+    checks.push({ ok: false, wants: 'encodedSlashes false', got: 'the path holds %2F' });
+  }
   const fits = checks.every((check) => check.ok);
-  const loses = fits && taken !== null ? whyLater(taken, entry) : '';
+  const loses = fits && winner !== null ? whyLater(winner, entry) : '';
   return { name: candidate.route.name, index: candidate.index, checks, loses };
 }
 
@@ -138,19 +150,24 @@ function outcomeOf(taken: Entry | null, request: RouteQuery, allow: readonly str
   if (taken === null && allow.length > 0) return `${what}: 405, the path allows ${allow.join(', ')}`;
   if (taken === null) return `${what}: 404, no route fits`;
   const { route } = taken.candidate;
-  if (hasEncodedSlash(request.path) && !route.match.encodedSlashes) {
+  if (hasRefusedSlash(taken, request)) {
     return `${what}: 400, route "${route.name}" fits but does not accept encoded slashes`;
   }
   return `${what}: route "${route.name}"`;
 }
 
-function isNear(entry: Entry, request: RouteQuery): boolean {
-  if (patternMatches(entry.candidate.pattern, foldReserved(request.path))) return true;
-  return hostMatches(entry.host, request.host) && commonSegments(entry, request) > 0;
+/** The gateway refuses it after the route is found, so that the client gets a reason and not another route. */
+function hasRefusedSlash({ candidate }: Entry, request: RouteQuery): boolean {
+  return hasEncodedSlash(request.path) && !candidate.route.match.encodedSlashes;
 }
 
-function commonSegments(entry: Entry, request: RouteQuery): number {
-  return matchingSegments(entry.candidate.pattern, foldReserved(request.path));
+function isNear(entry: Entry, request: RouteQuery): boolean {
+  if (patternMatches(entry.pattern, foldReserved(request.path))) return true;
+  return hostMatches(entry.host, request.host) && common(entry, request) > 0;
+}
+
+function common(entry: Entry, request: RouteQuery): number {
+  return matchingSegments(entry.pattern, foldReserved(request.path));
 }
 
 /** The commonest mistake of all deserves a word. */
@@ -164,7 +181,7 @@ function slashHint(pattern: PathPattern, path: string): string {
 
 function namedParams(pattern: PathPattern, values: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    pattern.captures.map((segment, i) => [pattern.segments[segment].text, values[i]]),
+    (pattern.captures?.segments ?? []).map((at, i) => [pattern.segments[at].text, values[i]]),
   );
 }
 
@@ -172,7 +189,9 @@ function failures(report: RouteReport): number {
   return report.checks.filter((check) => !check.ok).length;
 }
 
-/** How far a route is from taking the request: nobody means a route of another host but fails in one header. */
+/**
+ * How far a route is from taking the request: nobody means a route of another host but fails in one header.
+ */
 function distance(report: RouteReport): number {
   return failures(report) + (report.checks[0].ok ? 0 : 1);
 }

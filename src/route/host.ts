@@ -1,16 +1,21 @@
 /**
- * Host names as routes write and requests carry them: lower case, without port and without the trailing dot of an absolute name.
+ * Host names as routes write and requests carry them: lower case, without port and without the trailing dot
+ * of an absolute name.
  */
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 /** Nothing to normalise: the common case costs one test. */
 const NORMAL = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
-/** Checked before lower-casing: `toLowerCase` turns some letters outside of ASCII, as the Kelvin sign, into ASCII ones. */
+/**
+ * Checked before lower-casing: `toLowerCase` turns some letters outside of ASCII, as the Kelvin sign, into
+ * ASCII ones.
+ */
 const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\.?(?::[0-9]*)?$/;
 
 /**
- * The host of a `Host` field or `:authority` (RFC 9110 §7.2) in the form routes compare: `API.Example.com.:8080` is
- * `api.example.com`, an IPv6 literal keeps its brackets. Empty when the value is empty or is no `uri-host [":" port]`.
+ * The host of a `Host` field or `:authority` (RFC 9110 §7.2) in the form routes compare:
+ * `API.Example.com.:8080` is `api.example.com`, an IPv6 literal keeps its brackets. Empty when the value is
+ * empty or is no `uri-host [":" port]`.
  */
 export function normalHost(authority: string): string {
   if (NORMAL.test(authority)) return authority;
@@ -34,7 +39,10 @@ export function normalHostPattern(pattern: string): string {
   return pattern.startsWith('*.') ? `*.${normalHost(pattern.slice(2))}` : normalHost(pattern);
 }
 
-/** Whether a normal host pattern (or '*', any host) takes a normal host. `*.a.com` takes `x.a.com` and `y.x.a.com`, not `a.com`. */
+/**
+ * Whether a normal host pattern (or '*', any host) takes a normal host. `*.a.com` takes `x.a.com` and
+ * `y.x.a.com`, not `a.com`.
+ */
 export function hostMatches(pattern: string, host: string): boolean {
   if (pattern === ANY_HOST) return true;
   return pattern.startsWith('*.')
@@ -45,7 +53,9 @@ export function hostMatches(pattern: string, host: string): boolean {
 /** Stands for a route that names no host. */
 export const ANY_HOST = '*';
 
-/** Sorts host patterns as they are tried: names, then wildcards with the longest suffix first, then any host. */
+/**
+ * Sorts host patterns as they are tried: names, then wildcards with the longest suffix first, then any host.
+ */
 export function compareHosts(a: string, b: string): number {
   const rank = (host: string) => (host === ANY_HOST ? 2 : host.startsWith('*.') ? 1 : 0);
   return rank(a) - rank(b) || (rank(a) === 1 ? b.length - a.length : 0) || (a < b ? -1 : a > b ? 1 : 0);

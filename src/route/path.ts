@@ -1,11 +1,14 @@
 /**
- * The one canonical path. Matching, limits, the cache and the upstream all read what `canonicalPath` returns, so that no
- * spelling of a path can be seen as one resource by the gateway and as another by the service behind it.
+ * The one canonical path. Matching, limits, the cache and the upstream all read what `canonicalPath` returns,
+ * so that no spelling of a path can be seen as one resource by the gateway and as another by the service
+ * behind it.
  *
  * Canonical means (RFC 3986 §6.2.2, and stricter where servers are known to disagree):
- * - escapes of unreserved characters are decoded, all others kept in upper case: `/%7euser/%c3%a9` is `/~user/%C3%A9`;
- * - repeated slashes are one slash. Most servers merge them, so `//admin` would otherwise reach `/admin` past its route;
- *   and a target that starts with `//` reads as a host name to anything that resolves it as a reference;
+ * - escapes of unreserved characters are decoded, all others kept in upper case: `/%7euser/%c3%a9` is
+ *   `/~user/%C3%A9`;
+ * - repeated slashes are one slash. Most servers merge them, so `//admin` would otherwise reach `/admin` past
+ *   its route; and a target that starts with `//` reads as a host name to anything that resolves it as a
+ *   reference;
  * - what has no safe reading is refused: see `pathFault`.
  */
 
@@ -22,8 +25,8 @@ const PLAIN = tableOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 /** `%25` before two hexadecimal digits: whoever decodes twice sees another path than whoever decodes once. */
 const DOUBLE_ENCODING = /%25[0-9A-Fa-f]{2}/;
 /**
- * A whole segment of one or two dots. An encoded slash bounds a segment too, because the service may decode it; so does a
- * semicolon, because servers that strip path parameters turn `/..;x/` into `/../`.
+ * A whole segment of one or two dots. An encoded slash bounds a segment too, because the service may decode
+ * it; so does a semicolon, because servers that strip path parameters turn `/..;x/` into `/../`.
  */
 const DOT_SEGMENT = /(?:\/|%2F)\.\.?(?:\/|%2F|;|%3B|$)/;
 
@@ -34,8 +37,8 @@ interface Outcome {
 }
 
 /**
- * The canonical form of a request target's path (without the query), or the empty string when the path must be refused.
- * A path that is canonical already comes back as the same string, after one scan.
+ * The canonical form of a request target's path (without the query), or the empty string when the path must
+ * be refused. A path that is canonical already comes back as the same string, after one scan.
  */
 export function canonicalPath(raw: string): string {
   if (raw.charCodeAt(0) !== SLASH) return '';
@@ -49,19 +52,24 @@ export function canonicalPath(raw: string): string {
   return raw;
 }
 
-/** Why `canonicalPath` refuses this path, as a sentence for the client; empty when it does not. Not for the hot path. */
+/**
+ * Why `canonicalPath` refuses this path, as a sentence for the client; empty when it does not. Not for the
+ * hot path.
+ */
 export function pathFault(raw: string): string {
   return rewrite(raw).fault;
 }
 
-/** Whether a canonical path holds an encoded slash, which only a route with `encodedSlashes: true` accepts. */
+/**
+ * Whether a canonical path holds an encoded slash, which only a route with `encodedSlashes: true` accepts.
+ */
 export function hasEncodedSlash(canonical: string): boolean {
   return canonical.includes('%2F');
 }
 
 /**
- * Whether a query (without the question mark) holds only what a request line may carry: visible ASCII without `#`. Laxer than
- * RFC 3986 §3.4, because browsers send `|`, `^`, `{` and the like as they are.
+ * Whether a query (without the question mark) holds only what a request line may carry: visible ASCII without
+ * `#`. Laxer than RFC 3986 §3.4, because browsers send `|`, `^`, `{` and the like as they are.
  */
 export function validQuery(raw: string): boolean {
   for (let i = 0; i < raw.length; i++) {
@@ -122,8 +130,8 @@ export function hexDigit(c: number): number {
 }
 
 /**
- * How many escapes from `at` make one well-formed UTF-8 sequence (RFC 3629 §4: no overlong forms, no surrogates, nothing above
- * U+10FFFF), or 0. Only called for a first byte of 0x80 and above.
+ * How many escapes from `at` make one well-formed UTF-8 sequence (RFC 3629 §4: no overlong forms, no
+ * surrogates, nothing above U+10FFFF), or 0. Only called for a first byte of 0x80 and above.
  */
 function utf8Length(text: string, at: number): number {
   const lead = escapedByte(text, at);

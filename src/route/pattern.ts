@@ -1,8 +1,8 @@
 /**
  * The paths of routes: `/a/b` exact, `/a/:id` one segment that is not empty, `/a/*` the rest.
  *
- * `/a/*` takes `/a/` and everything below it, but not `/a`: that one is another resource with another base for relative links.
- * `/*` takes every path.
+ * `/a/*` takes `/a/` and everything below it, but not `/a`: that one is another resource with another base
+ * for relative links. `/*` takes every path.
  */
 import { canonicalPath, hexDigit, pathFault } from './path.js';
 
@@ -21,10 +21,15 @@ export interface PathPattern {
   readonly segments: readonly Segment[];
   /** Equal for two patterns exactly when they match the same paths: parameter names are left out. */
   readonly shape: string;
-  /** In which segments the parameters are, the trailing wildcard last. */
-  readonly captures: readonly number[];
-  /** True when the last segment is a wildcard. */
-  readonly open: boolean;
+  /** Where its parameters are; null when it has none, so that it matches one path only. */
+  readonly captures: Captures | null;
+}
+
+export interface Captures {
+  /** The segments that are parameters, counted from 0; the trailing wildcard is the last. */
+  readonly segments: readonly number[];
+  /** Whether the last one is a wildcard. */
+  readonly rest: boolean;
 }
 
 /** What is wrong with the path of a route, or null. */
@@ -56,38 +61,49 @@ export function parsePathPattern(source: string): PathPattern {
   const mistake = checkPathPattern(source);
   if (mistake !== null) throw new Error(`path ${JSON.stringify(source)}: ${mistake}`);
   const segments = source.slice(1).split('/').map(parseSegment);
-  const captures = segments.flatMap((segment, i) => (segment.kind === 'literal' ? [] : [i]));
+  const captured = segments.flatMap((segment, i) => (segment.kind === 'literal' ? [] : [i]));
+  const captures =
+    captured.length === 0 ? null : { segments: captured, rest: segments.at(-1)?.kind === 'wildcard' };
   // Braces never stand in a canonical path, so no literal can look like a parameter.
   const shape = segments
     .map((s) => (s.kind === 'literal' ? `/${s.text}` : s.kind === 'parameter' ? '/{}' : '/{*}'))
     .join('');
-  return { source, segments, shape, captures, open: segments.at(-1)?.kind === 'wildcard' };
+  return { source, segments, shape, captures };
 }
 
-/** Names of the parameters in the order of their values in `RouteMatch.params`; the trailing wildcard is named `*`. */
+/**
+ * Names of the parameters in the order of their values in `RouteMatch.params`; the trailing wildcard is named
+ * `*`.
+ */
 export function paramNames(path: string): string[] {
   return parsePathPattern(path).segments.flatMap((s) => (s.kind === 'literal' ? [] : [s.text]));
 }
 
-/** The values of a pattern's parameters in a path that it matches: slices of the canonical path, not decoded any further. */
-export function captureParams(pattern: PathPattern, path: string): string[] {
+/**
+ * The values of the parameters in a path that the pattern takes: slices of the canonical path, not decoded
+ * any further.
+ */
+export function captureParams({ segments, rest }: Captures, path: string): string[] {
   const values: string[] = [];
   let segment = 0;
   let start = 1;
-  for (const wanted of pattern.captures) {
-    for (; segment < wanted; segment++) start = path.indexOf('/', start) + 1;
-    const end = pattern.open && wanted === pattern.segments.length - 1 ? -1 : path.indexOf('/', start);
+  for (let i = 0; i < segments.length; i++) {
+    for (; segment < segments[i]; segment++) start = path.indexOf('/', start) + 1;
+    const end = rest && i === segments.length - 1 ? -1 : path.indexOf('/', start);
     values.push(end < 0 ? path.slice(start) : path.slice(start, end));
   }
   return values;
 }
 
-/** Whether the pattern takes the path (folded, see `foldReserved`). The tree does the same for many patterns at once. */
+/**
+ * Whether the pattern takes the path (folded, see `foldReserved`). The tree does the same for many patterns
+ * at once.
+ */
 export function patternMatches(pattern: PathPattern, path: string): boolean {
   const parts = path.slice(1).split('/');
-  if (pattern.open ? parts.length < pattern.segments.length : parts.length !== pattern.segments.length)
-    return false;
-  return matchingSegments(pattern, path) === pattern.segments.length;
+  const wanted = pattern.segments.length;
+  if (pattern.captures?.rest ? parts.length < wanted : parts.length !== wanted) return false;
+  return matchingSegments(pattern, path) === wanted;
 }
 
 /** How many segments of the pattern, from the first on, take those of the path. */
@@ -101,9 +117,10 @@ export function matchingSegments(pattern: PathPattern, path: string): number {
 }
 
 /**
- * The text on which patterns and paths are compared: the canonical path with the escapes of `!$&'()*+,;=:@` decoded. RFC 3986
- * §2.2 calls `%3A` and `:` different, so the service gets what the client wrote; but nearly every service reads them as the
- * same, so `/items%3Abatch` must not walk past the route of `/items:batch` to a wildcard with weaker filters.
+ * The text on which patterns and paths are compared: the canonical path with the escapes of `!$&'()*+,;=:@`
+ * decoded. RFC 3986 §2.2 calls `%3A` and `:` different, so the service gets what the client wrote; but nearly
+ * every service reads them as the same, so `/items%3Abatch` must not walk past the route of `/items:batch` to
+ * a wildcard with weaker filters.
  */
 export function foldReserved(canonical: string): string {
   return canonical.includes('%') ? canonical.replace(RESERVED_ESCAPE, decodeEscape) : canonical;

@@ -7,7 +7,10 @@ import { unescape as decodeEscapes } from 'node:querystring';
 import { RE2JS, RE2JSException, RE2JSSyntaxException } from 're2js';
 import { hexDigit } from './path.js';
 
-/** One demand on a value, as the configuration states it. A pattern is RE2 and matches anywhere unless it is anchored. */
+/**
+ * One demand on a value, as the configuration states it. A pattern is RE2 and matches anywhere unless it is
+ * anchored.
+ */
 export type ValueMatch = { present: boolean } | { exact: string } | { pattern: string };
 
 export interface Predicate {
@@ -34,15 +37,12 @@ const PLUS = 0x2b;
 const SPACE = 0x20;
 const EQUALS = 0x3d;
 
-/** @throws Error when a pattern is no RE2 pattern: see `checkPattern`. */
-export function compilePredicates(
-  headers: Readonly<Record<string, ValueMatch>>,
-  query: Readonly<Record<string, ValueMatch>>,
-): Predicate[] {
-  return [
-    ...Object.entries(headers).map(([name, match]) => compilePredicate('header', name.toLowerCase(), match)),
-    ...Object.entries(query).map(([name, match]) => compilePredicate('query', name, match)),
-  ];
+/**
+ * `name` of a header in lower case, of a parameter decoded.
+ * @throws Error when a pattern is no RE2 pattern: see `checkPattern`
+ */
+export function compilePredicate(place: Predicate['in'], name: string, match: ValueMatch): Predicate {
+  return { in: place, name, match, accepts: compileMatch(match), nameBytes: Buffer.from(name) };
 }
 
 export function holds(predicate: Predicate, request: ValueSource): boolean {
@@ -57,8 +57,9 @@ export function predicateValue(predicate: Predicate, request: ValueSource): stri
 }
 
 /**
- * The first value of a parameter in a raw query, decoded as application/x-www-form-urlencoded (`+` is a space, escapes that are
- * no escapes stay as they are); undefined when the parameter is absent, empty when it has no `=`.
+ * The first value of a parameter in a raw query, decoded as application/x-www-form-urlencoded (`+` is a
+ * space, escapes that are no escapes stay as they are); undefined when the parameter is absent, empty when it
+ * has no `=`.
  */
 export function queryValue(query: string, name: string): string | undefined {
   return firstValue(query, Buffer.from(name));
@@ -70,11 +71,7 @@ export function checkPattern(pattern: string): string | null {
     RE2JS.compile(pattern);
     return null;
   } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
-    if (!(error instanceof RE2JSSyntaxException)) return error.message;
-    const part = error.getPattern() ?? '';
-    const at = part === '' || part === pattern ? -1 : pattern.indexOf(part);
-    return `${error.getDescription()}${part === '' ? '' : ` in "${part}"`}${at < 0 ? '' : ` at character ${at + 1}`}`;
+    return patternMistake(pattern, error);
   }
 }
 
@@ -90,14 +87,13 @@ export function describeMatch(match: ValueMatch): string {
   return 'exact' in match ? `= ${JSON.stringify(match.exact)}` : `matches /${match.pattern}/`;
 }
 
-/** A demand that only one value satisfies (or only none) is disjoint from all predicates that do not accept that value. */
+/**
+ * A demand that only one value satisfies (or only none) is disjoint from all predicates that do not accept
+ * that value.
+ */
 function excludes(match: ValueMatch, other: Predicate): boolean {
   if ('exact' in match) return !other.accepts(match.exact);
   return 'present' in match && !match.present && !other.accepts(undefined);
-}
-
-function compilePredicate(where: 'header' | 'query', name: string, match: ValueMatch): Predicate {
-  return { in: where, name, match, accepts: compileMatch(match), nameBytes: Buffer.from(name) };
 }
 
 function compileMatch(match: ValueMatch): (value: string | undefined) => boolean {
@@ -108,12 +104,29 @@ function compileMatch(match: ValueMatch): (value: string | undefined) => boolean
       return value === exact;
     };
   }
-  const mistake = checkPattern(match.pattern);
-  if (mistake !== null) throw new Error(`pattern: ${mistake}`);
-  const pattern = RE2JS.compile(match.pattern);
+  const pattern = compilePattern(match.pattern);
   return function fitsPattern(value) {
     return value !== undefined && pattern.test(value);
   };
+}
+
+function compilePattern(pattern: string): RE2JS {
+  try {
+    return RE2JS.compile(pattern);
+  } catch (error) {
+    throw new Error(`pattern ${JSON.stringify(pattern)}: ${patternMistake(pattern, error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function patternMistake(pattern: string, error: unknown): string {
+  if (!(error instanceof RE2JSException)) throw error;
+  if (!(error instanceof RE2JSSyntaxException)) return error.message;
+  const part = error.getPattern() ?? '';
+  const where = part === '' ? '' : ` in "${part}"`;
+  const at = part === '' || part === pattern ? -1 : pattern.indexOf(part);
+  return `${error.getDescription()}${where}${at < 0 ? '' : ` at character ${at + 1}`}`;
 }
 
 function isPresent(value: string | undefined): boolean {
@@ -136,8 +149,8 @@ function firstValue(query: string, name: Uint8Array): string | undefined {
 }
 
 /**
- * The index after the name of the parameter between `start` and `end` when it is `name`, else -1. Decodes while it compares,
- * so that a query of thousands of encoded names costs one pass and no memory.
+ * The index after the name of the parameter between `start` and `end` when it is `name`, else -1. Decodes
+ * while it compares, so that a query of thousands of encoded names costs one pass and no memory.
  */
 function skipName(query: string, start: number, end: number, name: Uint8Array): number {
   let i = start;

@@ -1,10 +1,12 @@
 /**
- * Which route? The most exact host that has an answer (name, then the longest wildcard, then any host), there the most exact path
- * (segment by segment literal, parameter, wildcard), there the route with the most conditions on method, headers and query.
- * A route whose conditions fail is passed over, and the next best is asked.
+ * Which route? The most exact host that has an answer (name, then the longest wildcard, then any host), there
+ * the most exact path (segment by segment literal, parameter, wildcard), there the route with the most
+ * conditions on method, headers and query. A route whose conditions fail is passed over, and the next best is
+ * asked.
  */
-import { type Candidate, compileCandidate, type Routable, type RouteQuery } from './candidate.js';
+import type { Candidate, Routable, RouteQuery } from './candidate.js';
 import { Choice } from './choice.js';
+import { compileRoutes } from './compile.js';
 import { ANY_HOST, hostText } from './host.js';
 import { captureParams, foldReserved, type PathPattern } from './pattern.js';
 import { type Ask, PathTree } from './tree.js';
@@ -12,11 +14,14 @@ import { type Ask, PathTree } from './tree.js';
 /** Where `find` puts what it learns beside the route. */
 export interface RouteMatch {
   /**
-   * Values of the path's parameters in the order of `paramNames`, the trailing wildcard last: slices of the canonical path, so
-   * still percent-encoded. A fresh array, or a shared empty one that must not be changed.
+   * Values of the path's parameters in the order of `paramNames`, the trailing wildcard last: slices of the
+   * canonical path, so still percent-encoded. A fresh array, or a shared empty one that must not be changed.
    */
   params: readonly string[];
-  /** When no route was found only because of the method: the methods that would have had one, for a 405. Else empty. */
+  /**
+   * When no route was found only because of the method: the methods that would have had one, for a 405. Else
+   * empty.
+   */
   allow: readonly string[];
 }
 
@@ -29,7 +34,7 @@ export class RouteConflict extends Error {
 
   constructor(first: Candidate<Routable>, second: Candidate<Routable>, host: string) {
     super(
-      `routes "${first.route.name}" and "${second.route.name}" tie: both take ${first.pattern.source} on ` +
+      `routes "${first.route.name}" and "${second.route.name}" tie: both take ${first.route.match.path} on ` +
         `${hostText(host)} with equally many conditions, which one request can meet together`,
     );
     this.first = { name: first.route.name, index: first.index };
@@ -72,7 +77,10 @@ export class RouteTable<R extends Routable> {
     this.#wildcardDots = dots;
   }
 
-  /** The route for a request, or null; fills `out` either way. Allocates only for parameters, wildcard hosts and escapes. */
+  /**
+   * The route for a request, or null; fills `out` either way. Allocates only for parameters, wildcard hosts
+   * and escapes.
+   */
   find(request: RouteQuery, out: RouteMatch): R | null {
     const path = foldReserved(request.path);
     const found = this.#search<RouteQuery, Candidate<R>>(request.host, path, pick, request);
@@ -81,7 +89,7 @@ export class RouteTable<R extends Routable> {
       out.allow = this.#allow(request, path);
       return null;
     }
-    out.params = found.pattern.captures.length === 0 ? NONE : captureParams(found.pattern, request.path);
+    out.params = found.captures === null ? NONE : captureParams(found.captures, request.path);
     out.allow = NONE;
     return found.route;
   }
@@ -115,7 +123,10 @@ export class RouteTable<R extends Routable> {
   }
 }
 
-/** All ties among the routes, for the configuration's checks. @throws Error when a path or a pattern is malformed */
+/**
+ * All ties among the routes, for the configuration's checks. @throws Error when a path or a pattern is
+ * malformed
+ */
 export function routeConflicts(routes: readonly Routable[]): RouteConflict[] {
   return conflictsIn(group(routes));
 }
@@ -128,13 +139,10 @@ interface Group<R extends Routable> {
 }
 
 function group<R extends Routable>(routes: readonly R[]): Group<R>[] {
-  const entries = routes
-    .map((route, index) => compileCandidate(route, index))
-    .flatMap((candidate) => candidate.hosts.map((host) => ({ host, candidate })));
-  const groups = Map.groupBy(entries, ({ host, candidate }) => `${host} ${candidate.pattern.shape}`);
+  const groups = Map.groupBy(compileRoutes(routes), ({ host, pattern }) => `${host} ${pattern.shape}`);
   return [...groups.values()].map((members) => ({
     host: members[0].host,
-    pattern: members[0].candidate.pattern,
+    pattern: members[0].pattern,
     choice: new Choice(members.map(({ candidate }) => candidate)),
   }));
 }

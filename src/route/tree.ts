@@ -1,21 +1,30 @@
 /**
  * Finds what the path patterns of one host have for a path.
  *
- * Paths without parameters sit in a map by their whole text, as nothing can be more exact. The others share a radix tree whose
- * nodes are compared in place, so that a lookup cuts no strings. A tree has one way from its root to each node, so a lookup
- * visits a node at most once however often it turns back: what it costs is bounded by the configuration, not by the request.
+ * Paths without parameters sit in a map by their whole text, as nothing can be more exact. The others share a
+ * tree with a level for each segment. Segments are hashed and compared in place, so that a lookup cuts no
+ * strings. A tree has one way from its root to each node, so a lookup visits a node at most once however
+ * often it turns back: what it costs is bounded by the configuration. The hash needs no secret: requests only
+ * look up, and only the configuration adds.
  */
 import type { PathPattern } from './pattern.js';
 
-/** The answer that the value at a matching pattern gives to a request; null sends the search on to the next pattern. */
+/**
+ * The answer that the value at a matching pattern gives to a request; null sends the search on to the next
+ * pattern.
+ */
 export type Ask<T, Q, A> = (value: T, request: Q) => A | null;
 
 interface Node<T> {
-  /** What the path must hold here. */
-  text: string;
-  /** By the code of their first character. */
-  readonly children: Map<number, Node<T>>;
-  /** Continues after one segment that is not empty; only where a segment starts. */
+  /** The literal segment that leads here from the parent, and its hash. */
+  readonly text: string;
+  readonly hash: number;
+  /** The next node in the same slot of the parent. */
+  next: Node<T> | null;
+  /** The nodes of literal segments; null when there are none. */
+  slots: Slots<T> | null;
+  literals: number;
+  /** Takes any segment that is not empty. */
   parameter: Node<T> | null;
   /** The value of the pattern that ends here. */
   exact: T | null;
@@ -23,7 +32,10 @@ interface Node<T> {
   rest: T | null;
 }
 
-const SLASH = '/';
+/** Lists of nodes by the low bits of their hashes: the length is a power of two. */
+type Slots<T> = (Node<T> | null)[];
+
+const SLASH = 0x2f;
 
 export class PathTree<T> {
   readonly #static = new Map<string, T>();
@@ -31,82 +43,102 @@ export class PathTree<T> {
 
   /** Puts the one value for this pattern's shape. */
   set(pattern: PathPattern, value: T): void {
-    if (pattern.captures.length === 0) this.#static.set(pattern.shape, value);
-    else this.#insert(pattern, value);
-  }
-
-  /** Asks the values of the patterns that take the path, the most exact one first, until one has an answer. */
-  find<Q, A>(path: string, ask: Ask<T, Q, A>, request: Q): A | null {
-    const value = this.#static.get(path);
-    const answer = value === undefined ? null : ask(value, request);
-    return answer ?? descend(this.#root, path, 0, ask, request);
-  }
-
-  #insert(pattern: PathPattern, value: T): void {
+    if (pattern.captures === null) {
+      this.#static.set(pattern.shape, value);
+      return;
+    }
     let at = this.#root;
-    let literal = '';
-    for (const segment of pattern.segments) {
-      literal += SLASH;
-      if (segment.kind === 'literal') {
-        literal += segment.text;
-        continue;
-      }
-      at = addText(at, literal);
-      literal = '';
-      if (segment.kind === 'wildcard') {
+    for (const { kind, text } of pattern.segments) {
+      if (kind === 'wildcard') {
         at.rest = value;
         return;
       }
-      at.parameter ??= node('');
-      at = at.parameter;
+      at = kind === 'literal' ? literalChild(at, text) : parameterChild(at);
     }
-    addText(at, literal).exact = value;
+    at.exact = value;
+  }
+
+  /**
+   * Asks the values of the patterns that take the path, the most exact one first, until one has an answer.
+   */
+  find<Q, A>(path: string, ask: Ask<T, Q, A>, request: Q): A | null {
+    const value = this.#static.get(path);
+    const answer = value === undefined ? null : ask(value, request);
+    return answer ?? descend(this.#root, path, 1, ask, request);
   }
 }
 
+/** `from` is where a segment starts. */
 function descend<T, Q, A>(at: Node<T>, path: string, from: number, ask: Ask<T, Q, A>, request: Q): A | null {
+  let hash = 0;
+  let end = from;
+  for (; end < path.length; end++) {
+    const c = path.charCodeAt(end);
+    if (c === SLASH) break;
+    hash = mix(hash, c);
+  }
   let answer: A | null = null;
-  if (from === path.length) {
-    if (at.exact !== null) answer = ask(at.exact, request);
-  } else {
-    const child = at.children.get(path.charCodeAt(from));
-    if (child !== undefined && path.startsWith(child.text, from)) {
-      answer = descend(child, path, from + child.text.length, ask, request);
-    }
-    if (answer === null && at.parameter !== null) {
-      const slash = path.indexOf(SLASH, from);
-      const end = slash < 0 ? path.length : slash;
-      if (end > from) answer = descend(at.parameter, path, end, ask, request);
+  if (at.slots !== null) {
+    for (let child = at.slots[hash & (at.slots.length - 1)]; child !== null; child = child.next) {
+      if (child.hash !== hash || child.text.length !== end - from || !path.startsWith(child.text, from))
+        continue;
+      answer = arrive(child, path, end, ask, request);
+      break;
     }
   }
+  if (answer === null && at.parameter !== null && end > from)
+    answer = arrive(at.parameter, path, end, ask, request);
   return answer === null && at.rest !== null ? ask(at.rest, request) : answer;
 }
 
-/** The node at the end of `text` below `at`, made by splitting where texts part. */
-function addText<T>(at: Node<T>, text: string): Node<T> {
-  if (text === '') return at;
-  const key = text.charCodeAt(0);
-  const child = at.children.get(key);
-  if (child === undefined) {
-    const added = node<T>(text);
-    at.children.set(key, added);
-    return added;
-  }
-  const common = commonLength(child.text, text);
-  if (common === child.text.length) return addText(child, text.slice(common));
-  const upper = node<T>(text.slice(0, common));
-  at.children.set(key, upper);
-  child.text = child.text.slice(common);
-  upper.children.set(child.text.charCodeAt(0), child);
-  return addText(upper, text.slice(common));
+/** `end` is where the segment that led here ends. */
+function arrive<T, Q, A>(at: Node<T>, path: string, end: number, ask: Ask<T, Q, A>, request: Q): A | null {
+  if (end < path.length) return descend(at, path, end + 1, ask, request);
+  return at.exact === null ? null : ask(at.exact, request);
 }
 
-function commonLength(a: string, b: string): number {
-  let i = 0;
-  while (i < a.length && i < b.length && a.charCodeAt(i) === b.charCodeAt(i)) i++;
-  return i;
+function literalChild<T>(at: Node<T>, text: string): Node<T> {
+  const added = node<T>(text);
+  at.slots ??= [null];
+  for (let child = at.slots[added.hash & (at.slots.length - 1)]; child !== null; child = child.next) {
+    if (child.text === text) return child;
+  }
+  if (at.literals === at.slots.length) at.slots = doubled(at.slots);
+  hang(added, at.slots);
+  at.literals++;
+  return added;
+}
+
+function parameterChild<T>(at: Node<T>): Node<T> {
+  at.parameter ??= node('');
+  return at.parameter;
+}
+
+function doubled<T>(slots: Slots<T>): Slots<T> {
+  const more: Slots<T> = Array(slots.length * 2).fill(null);
+  for (const first of slots) {
+    for (let child = first; child !== null; ) {
+      const { next } = child;
+      hang(child, more);
+      child = next;
+    }
+  }
+  return more;
+}
+
+function hang<T>(child: Node<T>, slots: Slots<T>): void {
+  const slot = child.hash & (slots.length - 1);
+  child.next = slots[slot];
+  slots[slot] = child;
 }
 
 function node<T>(text: string): Node<T> {
-  return { text, children: new Map(), parameter: null, exact: null, rest: null };
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
+  return { text, hash, next: null, slots: null, literals: 0, parameter: null, exact: null, rest: null };
+}
+
+/** The hash of a text that is one character longer; its low bits depend on all characters. */
+function mix(hash: number, c: number): number {
+  return (Math.imul(hash, 31) + c) & 0x3fffffff;
 }

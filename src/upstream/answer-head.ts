@@ -1,5 +1,5 @@
 /** The head of the service's answer, without what belongs to the service's connection. */
-import type { IncomingHttpHeaders } from 'undici/types/header.js';
+import type { IncomingHttpHeaders } from './undici.js';
 import type { Exchange } from '../exchange.js';
 
 /** The service announced no length, or it is not for us to repeat. */

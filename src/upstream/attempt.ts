@@ -2,8 +2,6 @@
  * One try to get an answer from one endpoint. It is itself the handler that undici calls: no closure and no promise
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
-import type { Dispatcher } from 'undici';
-import type { IncomingHttpHeaders } from 'undici/types/header.js';
 import * as failures from '../errors.js';
 import type { Failure } from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
@@ -13,6 +11,7 @@ import type { Deadlines, Timed } from './deadlines.js';
 import type { Endpoint, Taker } from './endpoint.js';
 import { connectFailure, exchangeFailure } from './errors.js';
 import type { Timeouts } from './service.js';
+import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
 
 /** What the try tells its conductor (gateway.ts). */
 export interface Conductor {

@@ -3,7 +3,7 @@
  * connection ourselves instead of using undici's `Pool`: its bound counts a client as lost for each dispatch that fails
  * validation, until none is left.
  */
-import { Client, type Dispatcher } from 'undici';
+import { Client, type ClientOptions, type Dispatcher } from './undici.js';
 import type { Endpoint } from './endpoint.js';
 
 export class Connection {
@@ -15,7 +15,7 @@ export class Connection {
   uses = 0;
   destroyed = false;
 
-  constructor(endpoint: Endpoint, origin: string, options: Client.Options) {
+  constructor(endpoint: Endpoint, origin: string, options: ClientOptions) {
     this.#endpoint = endpoint;
     this.#client = new Client(origin, options);
     this.#client.on('disconnect', () => {

@@ -2,7 +2,7 @@
  * One address of a service, and this worker's connections to it: a bound on how many, and a bounded queue behind it.
  */
 import { readFileSync } from 'node:fs';
-import { buildConnector, type Client } from 'undici';
+import { buildConnector, type ClientOptions } from './undici.js';
 import { Connection } from './connection.js';
 
 export interface EndpointOptions {
@@ -27,7 +27,7 @@ export class Endpoint {
   /** What goes in `Host` unless the route keeps the client's. */
   readonly authority: string;
   readonly #options: EndpointOptions;
-  readonly #clientOptions: Client.Options;
+  readonly #clientOptions: ClientOptions;
   readonly #all = new Set<Connection>();
   /** Most recently used last: the tail stays warm, the head ages out. */
   readonly #idle: Connection[] = [];
@@ -116,7 +116,7 @@ export class Endpoint {
   }
 }
 
-function clientOptions(options: EndpointOptions): Client.Options {
+function clientOptions(options: EndpointOptions): ClientOptions {
   const { ca, servername, verify } = options.tls;
   return {
     pipelining: 1,

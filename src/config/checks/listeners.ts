@@ -1,16 +1,8 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { resolve } from 'node:path';
 import type { Draft } from '../draft.js';
-import type { Path } from '../mistakes.js';
+import type { Config } from '../schema.js';
+import { checkCertificate } from './certificates.js';
 import type { Report } from './report.js';
-
-interface Certificate {
-  cert: string;
-  key: string;
-  passphrase?: string | undefined;
-}
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -36,110 +28,24 @@ export function checkListeners({ settings }: Draft, folder: string, report: Repo
   if (redis !== null) {
     report.warning({ path: ['redis'], at: 'key', message: 'nothing in this configuration uses Redis' });
   }
-  if (listen.tls !== null) {
-    checkCertificate(listen.tls, ['listen', 'tls'], folder, report);
-    const names = new Map<string, number>();
-    for (const [index, certificate] of listen.tls.sni.entries()) {
-      const path = ['listen', 'tls', 'sni', index];
-      checkCertificate(certificate, path, folder, report);
-      const first = names.get(certificate.host);
-      if (first === undefined) names.set(certificate.host, index);
-      else {
-        const line = report.lineOf(['listen', 'tls', 'sni', first, 'host']);
-        report.mistake({
-          path: [...path, 'host'],
-          message: `"${certificate.host}" has a certificate already, on line ${line}`,
-        });
-      }
+  if (listen.tls !== null) checkTls(listen.tls, folder, report);
+}
+
+function checkTls(tls: NonNullable<Config['listen']['tls']>, folder: string, report: Report): void {
+  checkCertificate(tls, ['listen', 'tls'], folder, report);
+  const lines = new Map<string, number>();
+  for (const [index, certificate] of tls.sni.entries()) {
+    const path = ['listen', 'tls', 'sni', index];
+    checkCertificate(certificate, path, folder, report);
+    const { host } = certificate;
+    const line = lines.get(host);
+    if (line !== undefined) {
+      report.mistake({
+        path: [...path, 'host'],
+        message: `"${host}" has a certificate already, on line ${line}`,
+      });
     }
-  }
-}
-
-/** Reads a file named by the configuration; complains and gives undefined when that fails. */
-export function readNamedFile(name: string, path: Path, folder: string, report: Report): Buffer | undefined {
-  try {
-    return readFileSync(resolve(folder, name));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reasons: Record<string, string> = {
-      ENOENT: 'does not exist',
-      EACCES: 'may not be read by this user',
-      EISDIR: 'is a folder',
-    };
-    report.mistake({
-      path,
-      message: `${resolve(folder, name)} ${reasons[code ?? ''] ?? `cannot be read: ${message}`}`,
-    });
-    return undefined;
-  }
-}
-
-function checkCertificate(
-  { cert, key, passphrase }: Certificate,
-  path: Path,
-  folder: string,
-  report: Report,
-): void {
-  const certPem = readNamedFile(cert, [...path, 'cert'], folder, report);
-  const keyPem = readNamedFile(key, [...path, 'key'], folder, report);
-  const certificate = certPem && parsed(() => new X509Certificate(certPem));
-  const privateKey =
-    keyPem &&
-    parsed(() => createPrivateKey({ key: keyPem, ...(passphrase !== undefined && { passphrase }) }));
-  if (certificate instanceof Error) {
-    report.mistake({
-      path: [...path, 'cert'],
-      message: `${cert} holds no certificate`,
-      expected: 'a PEM file',
-    });
-  }
-  if (privateKey instanceof Error)
-    report.mistake({ path: [...path, 'key'], ...keyFault(privateKey, key, passphrase) });
-  if (certificate instanceof X509Certificate && privateKey && !(privateKey instanceof Error)) {
-    checkPair(certificate, privateKey, { cert, key }, path, report);
-  }
-}
-
-function checkPair(
-  certificate: X509Certificate,
-  key: KeyObject,
-  names: Certificate,
-  path: Path,
-  report: Report,
-): void {
-  if (!certificate.checkPrivateKey(key)) {
-    report.mistake({
-      path: [...path, 'key'],
-      message: `${names.key} is not the key of ${names.cert}`,
-      expected: 'the private key of the first certificate in that file',
-    });
-  }
-  if (certificate.validToDate.getTime() < Date.now()) {
-    report.warning({ path: [...path, 'cert'], message: `${names.cert} expired on ${certificate.validTo}` });
-  }
-}
-
-function keyFault(
-  error: Error,
-  file: string,
-  passphrase: string | undefined,
-): { message: string; expected: string } {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_MISSING_PASSPHRASE') return { message: `${file} is encrypted`, expected: 'a passphrase' };
-  if (passphrase !== undefined) {
-    return {
-      message: `${file} cannot be read with this passphrase`,
-      expected: 'a private key in PEM and its passphrase',
-    };
-  }
-  return { message: `${file} holds no private key`, expected: 'a PEM file' };
-}
-
-function parsed<T>(parse: () => T): T | Error {
-  try {
-    return parse();
-  } catch (error) {
-    return error as Error;
+    lines.set(host, report.lineOf([...path, 'host']));
   }
 }
 

@@ -1,4 +1,4 @@
-import { checkPathPattern, paramNames } from '../../route/pattern.js';
+import { paramNames } from '../../route/pattern.js';
 import { routeConflicts } from '../../route/table.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
@@ -101,11 +101,6 @@ function checkRewrite(
 }
 
 function checkRewritePath(template: string, matched: string, path: PropertyKey[], report: Report): void {
-  const mistake = checkPathPattern(template);
-  if (mistake !== null) {
-    report.mistake({ path, message: mistake, expected: 'a path such as /users/:id or /v2/*' });
-    return;
-  }
   const names = paramNames(matched);
   for (const name of paramNames(template).filter((name) => !names.includes(name))) {
     const written = name === '*' ? '"*"' : `":${name}"`;
@@ -122,12 +117,15 @@ function checkRewritePath(template: string, matched: string, path: PropertyKey[]
 
 function checkValues(
   index: number,
-  { match, filters, redirect, respond }: RouteConfig,
+  { match, rewrite, filters, redirect, respond }: RouteConfig,
   report: Report,
 ): void {
   const path = ['routes', index];
   const params = paramNames(match.path);
   checkHeaderOperations(filters.headers, [...path, 'headers'], params, report);
+  for (const [name, value] of Object.entries(rewrite.query.set)) {
+    checkTemplate(value, [...path, 'rewrite', 'query', 'set', name], params, report);
+  }
   if (redirect !== undefined) checkTemplate(redirect.to, [...path, 'redirect', 'to'], params, report);
   if (respond === undefined) return;
   checkRespondHeaders(respond.headers, [...path, 'respond', 'headers'], report);

@@ -1,6 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import type { Draft } from '../draft.js';
-import { readNamedFile } from './listeners.js';
+import { readCertificate } from './certificates.js';
 import type { Report } from './report.js';
 
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
@@ -10,8 +9,7 @@ export function checkServices({ services, routes }: Draft, folder: string, repor
     const path = ['services', name];
     if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });
     if (service === undefined) continue;
-    if (service.tls.ca !== undefined)
-      checkAuthorities(service.tls.ca, [...path, 'tls', 'ca'], folder, report);
+    if (service.tls.ca !== undefined) readCertificate(service.tls.ca, [...path, 'tls', 'ca'], folder, report);
     const seen = new Set<string>();
     for (const [index, { url }] of service.endpoints.entries()) {
       if (seen.has(url)) {
@@ -23,15 +21,5 @@ export function checkServices({ services, routes }: Draft, folder: string, repor
       }
       seen.add(url);
     }
-  }
-}
-
-function checkAuthorities(file: string, path: string[], folder: string, report: Report): void {
-  const pem = readNamedFile(file, path, folder, report);
-  if (pem === undefined) return;
-  try {
-    new X509Certificate(pem);
-  } catch {
-    report.mistake({ path, message: `${file} holds no certificate`, expected: 'a PEM file' });
   }
 }

@@ -91,7 +91,8 @@ function merge(all: readonly LatencyTotals[]): LatencyTotals {
 /** Milliseconds; null when nothing was recorded. */
 function percentiles(latencies: LatencyTotals) {
   if (latencies.totalCount === 0) return null;
-  const at = (percentile: number) => latencies.getValueAtPercentile(percentile) / 1000;
+  // The histogram gives the upper end of the range a value falls in: at the top that may exceed the largest value.
+  const at = (percentile: number) => Math.min(latencies.getValueAtPercentile(percentile), latencies.maxValue) / 1000;
   return { p50: at(50), p90: at(90), p99: at(99), 'p99.9': at(99.9), max: latencies.maxValue / 1000 };
 }
 

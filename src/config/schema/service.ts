@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { fileName, origin, text } from './fields.js';
-import { duration } from './units.js';
+import { fileName, origin, text } from '../fields.js';
+import { duration } from '../units.js';
 
 const endpointOptions = z.strictObject({
   url: origin().meta({

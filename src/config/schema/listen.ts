@@ -9,8 +9,8 @@ import {
   port,
   text,
   token,
-} from './fields.js';
-import { duration, ratio, size } from './units.js';
+} from '../fields.js';
+import { duration, ratio, size } from '../units.js';
 
 const certificate = {
   cert: fileName().meta({

@@ -1,6 +1,6 @@
 /** Writes docs/configuration.md from the schema. */
-import { filters } from '../filters/index.js';
-import { variableNames } from '../template.js';
+import { filters } from '../../filters/index.js';
+import { variableNames } from '../../template.js';
 import { configJsonSchema, type JsonSchema } from './json-schema.js';
 
 const INTRODUCTION = `# Configuration
@@ -15,7 +15,7 @@ for editors. This page is generated from the same schema by \`npm run docs\`.
   (powers of 1000), or a plain number of bytes. **Shares**: \`10%\`, or a number from 0 to 1.
 - **Environment variables**: \`\${NAME}\`, or \`\${NAME:-default}\` for when it is not set or empty. The value gets its type after it
   was put in: \`port: \${PORT}\` works. A missing variable without a default is an error. Keys are not expanded.
-- **Variables of the request**, in the values of the \`headers\` filter and of \`redirect\`: ${variableNames
+- **Variables of the request**, in the values of the \`headers\` filter, of \`redirect\` and of \`rewrite.query.set\`: ${variableNames
   .map((name) => `\`\${${name}}\``)
   .join(', ')}.
 - \`$\${\` is a literal \`\${\`.
@@ -137,7 +137,9 @@ function flow(value: unknown): string {
       .map(([key, inner]) => `${key}: ${flow(inner)}`)
       .join(', ')} }`;
   }
-  return typeof value === 'string' && value === '' ? "''" : String(value);
+  // Quoted where YAML would read it as something else than a text.
+  const text = String(value);
+  return typeof value === 'string' && /^(|true|false|null|~|[-+.\d]+)$/.test(text) ? `'${text}'` : text;
 }
 
 /** As GitHub makes anchors from headings. */

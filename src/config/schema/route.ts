@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filters } from '../filters/index.js';
+import { filters } from '../../filters/index.js';
 import {
   headerName,
   headerValue,
@@ -7,11 +7,13 @@ import {
   method,
   name,
   pathPattern,
+  pathPrefix,
   pattern,
+  template,
   text,
   unescaped,
-} from './fields.js';
-import { reject } from './units.js';
+} from '../fields.js';
+import { reject } from '../units.js';
 
 type Filters = typeof filters;
 type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
@@ -34,8 +36,13 @@ const valueMatch = z.union(
     text().transform((exact): ValueMatch => ({ exact })),
     z
       .strictObject({
-        present: z.boolean().optional().meta({ description: 'Whether it must be there at all.' }),
-        exact: text().optional().meta({ description: 'The value, byte for byte.' }),
+        present: z
+          .boolean()
+          .optional()
+          .meta({ description: 'Whether it must be there at all.', examples: [true] }),
+        exact: text()
+          .optional()
+          .meta({ description: 'The value, byte for byte.', examples: ['v2'] }),
         pattern: pattern()
           .optional()
           .meta({
@@ -152,17 +159,13 @@ const redirect = z.union(
 );
 
 const rewrite = z.strictObject({
-  prefix: z
-    .string()
-    .startsWith('/', { error: 'a path that begins with "/"' })
+  prefix: pathPrefix()
     .optional()
     .meta({
       description: 'Takes the place of what stands before `*` in `match.path`; `/` strips it.',
-      examples: ['/'],
+      examples: ['/', '/v2'],
     }),
-  path: z
-    .string()
-    .startsWith('/', { error: 'a path that begins with "/"' })
+  path: pathPattern()
     .optional()
     .meta({
       description: 'The new path; `:name` and a final `*` take what they matched in `match.path`.',
@@ -171,10 +174,11 @@ const rewrite = z.strictObject({
   query: z
     .strictObject({
       set: z
-        .record(z.string(), text())
+        .record(z.string().min(1), template())
         .prefault({})
         .meta({
-          description: 'Query parameters to set; what the client sent under the name is dropped.',
+          description:
+            'Query parameters to set; what the client sent under the name is dropped. Values may name variables.',
           examples: [{ source: 'gateway' }],
         }),
       remove: z

@@ -8,8 +8,8 @@ import {
   visit,
   type YAMLError,
 } from 'yaml';
+import { type Complaint, formatPath, type Mistake, type Path } from '../mistakes.js';
 import { chooseVeil, type Environment, expandEnvironment, REFERENCE } from './environment.js';
-import { type Complaint, formatPath, type Mistake, type Path } from './mistakes.js';
 import { offsetOf, pathOf } from './positions.js';
 
 /** A YAML 1.2 file (with anchors and merge keys) as plain data that still knows where each value was written. */

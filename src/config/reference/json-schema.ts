@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { schema } from './schema.js';
+import { schema } from '../schema.js';
 
 /** The part of JSON Schema 2020-12 that the configuration's schema makes use of. */
 export interface JsonSchema {

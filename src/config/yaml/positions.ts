@@ -10,7 +10,7 @@ import {
   type Pair,
   type YAMLMap,
 } from 'yaml';
-import type { Path } from './mistakes.js';
+import type { Path } from '../mistakes.js';
 
 /**
  * The offset of the value at a path, or of its key. What does not exist (a missing option) is placed at the start of the
