@@ -39,6 +39,8 @@ export interface WorkerReport {
   generation: number;
   residentBytes: number;
   heapUsedBytes: number;
+  /** Log lines lost since the process began, because nobody took them from its standard output fast enough. */
+  droppedLogLines: number;
   /** How late the event loop's timers fired since the report before, in seconds. */
   eventLoopDelay: { p50: number; p99: number; max: number };
 }
@@ -73,7 +75,9 @@ export type NewsListener = {
   [Name in keyof WorkerNews]: (news: WorkerNews[Name]) => void;
 };
 
-type ToWorker = { [Name in keyof WorkerCalls]: { id: number; call: Name; argument: WorkerCalls[Name][0] } }[keyof WorkerCalls];
+type ToWorker = {
+  [Name in keyof WorkerCalls]: { id: number; call: Name; argument: WorkerCalls[Name][0] };
+}[keyof WorkerCalls];
 
 type ToPrimary =
   | { id: number; result: unknown }

@@ -26,6 +26,7 @@ import type { WorkerMetrics } from './observe/metrics.js';
 import { ANSWERED, CONTINUE, type Verdict } from './pipeline.js';
 import { hasEncodedSlash } from './route/path.js';
 import { Attempt, type Conductor } from './upstream/attempt.js';
+import { waitForBody } from './upstream/body-wait.js';
 import { Deadlines } from './upstream/deadlines.js';
 import type { Endpoint } from './upstream/endpoint.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
@@ -42,6 +43,8 @@ export interface GatewayEnv {
   readonly workerId: number;
 }
 
+/** TRACE would show a client the fields that we add (RFC 9110 §9.3.8); CONNECT asks for a tunnel, which we are not. */
+const NEVER_FORWARDED = new Set(['TRACE', 'CONNECT']);
 const ALL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 
 /** The data plane of one worker. */
@@ -88,11 +91,10 @@ export class Gateway implements Conductor, ClientEvents {
   }
 
   #route(x: Exchange, { table }: Snapshot): Route | null {
-    const route = x.method === 'TRACE' ? null : table.find(x, x);
+    const route = NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
     if (route === null) {
       this.#env.metrics.unrouted.begin();
-      // TRACE would show a client the fields that we add (RFC 9110 §9.3.8).
-      if (x.method === 'TRACE') x.allow = ALL_METHODS;
+      if (NEVER_FORWARDED.has(x.method)) x.allow = ALL_METHODS;
       this.#refuse(x, x.allow.length === 0 ? failures.NOT_FOUND : failures.METHOD_NOT_ALLOWED);
       return null;
     }
@@ -124,7 +126,10 @@ export class Gateway implements Conductor, ClientEvents {
       body.onTooLarge = () => this.#tooLarge(x);
       if (body.length >= 0 && body.length <= COLLECT_BYTES && !body.complete && route.service !== null) {
         // What fits one read is sent in one piece, and can be sent again.
-        return body.collect(() => this.#dispatch(x, route));
+        const { idle } = route.service.timeouts;
+        const go = () => this.#dispatch(x, route);
+        const stalled = () => this.#refuse(x, failures.REQUEST_TIMEOUT);
+        return waitForBody(x, body, idle, this.#deadlines, go, stalled);
       }
     }
     this.#dispatch(x, route);

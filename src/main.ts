@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The program `sluice`. */
-import { beginStartup } from './startup.js';
+import { beginStartup } from './memory.js';
 
 beginStartup();
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

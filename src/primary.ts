@@ -19,7 +19,7 @@ import { forkWorker, hostWorker } from './control/worker-process.js';
 import type { LineSink } from './observe/line-sink.js';
 import { createLog, isoTime, type Log, openStdout } from './observe/log.js';
 import { Totals } from './observe/totals.js';
-import { endStartup } from './startup.js';
+import { endStartup } from './memory.js';
 
 const COLLECT_WITHIN_MS = 250;
 const FLUSH_WITHIN_MS = 1000;
@@ -50,7 +50,7 @@ export interface ReadyInfo {
 
 /**
  * Runs a gateway until it is told to leave. Resolves with the exit code of the process: 0 after a drain (SIGTERM,
- * SIGINT), 1 when it cannot start, 128 + the signal's number when a second signal, or one during the start, cut it
+ * SIGINT), 1 when it cannot start or fails by an error nobody caught, 128 + the signal's number when a second signal, or one during the start, cut it
  * short. Mistakes in the file and what prevents the start are written to standard error, one line each.
  */
 export async function startPrimary(options: PrimaryOptions): Promise<number> {
@@ -61,7 +61,8 @@ export async function startPrimary(options: PrimaryOptions): Promise<number> {
   }
   const lines = openStdout();
   const primary = new Primary(options, loaded.config, lines);
-  for (const warning of loaded.warnings) primary.log.warn({ warning: formatMistake(warning) }, 'configuration warning');
+  for (const warning of loaded.warnings)
+    primary.log.warn({ warning: formatMistake(warning) }, 'configuration warning');
   const code = await primary.run();
   await Promise.race([lines.flush(), sleep(FLUSH_WITHIN_MS)]);
   return code;
@@ -88,7 +89,8 @@ class Primary implements ControlPlane {
     this.#lines = lines;
     this.file = resolve(options.file);
     this.log = createLog(lines, config.log.level, { pid: process.pid });
-    this.#workerCount = options.workers ?? (config.workers === 'auto' ? availableParallelism() : config.workers);
+    this.#workerCount =
+      options.workers ?? (config.workers === 'auto' ? availableParallelism() : config.workers);
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
       spawn: this.#workerCount === 1 ? hostWorker(lines) : forkWorker,
@@ -112,10 +114,13 @@ class Primary implements ControlPlane {
     const onHangUp = () => void this.#reloadOnSignal();
     for (const signal of LEAVE_SIGNALS) process.on(signal, onLeave);
     process.on('SIGHUP', onHangUp);
+    const onCrash = (error: unknown) => this.#crash(error);
+    process.on('uncaughtException', onCrash);
     this.#start().catch((error: Error) => this.#fail(error));
     const code = await this.#end.promise;
     for (const signal of LEAVE_SIGNALS) process.off(signal, onLeave);
     process.off('SIGHUP', onHangUp);
+    process.off('uncaughtException', onCrash);
     this.#watch?.close();
     this.#admin?.close();
     return code;
@@ -163,9 +168,15 @@ class Primary implements ControlPlane {
   }
 
   #fail(error: Error): void {
-    if (this.#phase !== 'starting') return;
+    if (this.#phase === 'draining') return;
     complain(`sluice: ${error.message}`);
     this.#supervisor.kill();
+    this.#end.resolve(1);
+  }
+
+  /** Forked workers notice that the primary is gone, and drain by themselves. */
+  #crash(error: unknown): void {
+    this.log.fatal({ err: error }, 'the primary ends: uncaught error');
     this.#end.resolve(1);
   }
 

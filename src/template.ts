@@ -66,6 +66,18 @@ export function compileTemplate(text: string, paramNames: readonly string[]): Re
   };
 }
 
+/**
+ * The same for the value of a header. Strings of fields hold one byte per character: what is not ASCII in the
+ * configuration goes out as UTF-8.
+ */
+export function compileFieldValue(text: string, paramNames: readonly string[]): Render {
+  return compileTemplate(fieldBytes(text), paramNames);
+}
+
+export function fieldBytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
 function literal(text: string): Render {
   return () => text;
 }

@@ -13,11 +13,11 @@ import {
 import type { Config } from './config/schema.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
-import { LoopDelay } from './observe/loop-delay.js';
-import { createLog, type Log, openStdout } from './observe/log.js';
 import type { LineSink } from './observe/line-sink.js';
+import { createLog, type Log, openStdout } from './observe/log.js';
+import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
-import { endStartup } from './startup.js';
+import { endStartup } from './memory.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
@@ -31,7 +31,13 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #primary: PrimaryLink;
   readonly #metrics = new WorkerMetrics();
   readonly #loopDelay = new LoopDelay();
-  #running: { config: Config; log: Log; gateway: Gateway; listener: Listener; reports: NodeJS.Timeout } | null = null;
+  #running: {
+    config: Config;
+    log: Log;
+    gateway: Gateway;
+    listener: Listener;
+    reports: NodeJS.Timeout;
+  } | null = null;
   #drained: Promise<{ cut: number }> | null = null;
 
   constructor(id: number, lines: LineSink, primary: PrimaryLink) {
@@ -78,7 +84,9 @@ export class GatewayWorker implements WorkerHandlers {
   lastWords(error: unknown): void {
     const log = this.#running?.log ?? createLog(this.#lines, 'info', { pid: process.pid, worker: this.#id });
     log.fatal({ err: error }, 'the worker ends: uncaught error');
-    this.#primary.tell('fatal', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    this.#primary.tell('fatal', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
@@ -107,6 +115,7 @@ export class GatewayWorker implements WorkerHandlers {
       generation: gateway.generation,
       residentBytes: memory.rss,
       heapUsedBytes: memory.heapUsed,
+      droppedLogLines: this.#lines.dropped,
       eventLoopDelay: this.#loopDelay.read(),
     };
   }
@@ -154,4 +163,5 @@ export function runWorker(): Promise<number> {
 }
 
 // A process forked to be a worker begins here and ends here: there is no main.ts above it.
-if (process.send !== undefined && process.env[WORKER_ID_VARIABLE] !== undefined) process.exit(await runWorker());
+if (process.send !== undefined && process.env[WORKER_ID_VARIABLE] !== undefined)
+  process.exit(await runWorker());

@@ -8,7 +8,7 @@ import { compile, type Env, type Filter, type Pipeline } from '../pipeline.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
-import { compileTemplate, type Render } from '../template.js';
+import { compileFieldValue, fieldBytes, type Render } from '../template.js';
 import { createBalancer } from '../upstream/balance.js';
 import type { Endpoint } from '../upstream/endpoint.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
@@ -116,7 +116,7 @@ function buildAnswer({ respond, redirect }: RouteConfig, names: readonly string[
   if (respond !== undefined) {
     const answer: Answer = {
       status: respond.status,
-      headers: Object.entries(respond.headers).flat(),
+      headers: Object.entries(respond.headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
       body: Buffer.from(respond.body),
     };
     return function respondFixed() {
@@ -124,7 +124,7 @@ function buildAnswer({ respond, redirect }: RouteConfig, names: readonly string[
     };
   }
   if (redirect === undefined) return null;
-  const to = compileTemplate(redirect.to, names);
+  const to = compileFieldValue(redirect.to, names);
   return function respondRedirect(x) {
     return { status: redirect.status, headers: ['location', to(x)], body: '' };
   };

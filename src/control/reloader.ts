@@ -69,7 +69,10 @@ export class Reloader {
     for (const warning of warnings) log.warn({ warning: formatMistake(warning) }, 'configuration warning');
     if (!loaded.ok) {
       const mistakes = loaded.mistakes.map(formatMistake);
-      log.error({ reason, generation: this.#inForce.generation, mistakes }, 'reload refused: nothing has changed');
+      log.error(
+        { reason, generation: this.#inForce.generation, mistakes },
+        'reload refused: nothing has changed',
+      );
       return this.#finish('refused', { mistakes: loaded.mistakes, warnings });
     }
 
@@ -78,7 +81,10 @@ export class Reloader {
     const next = { config, generation: this.#inForce.generation + 1 };
     const asked = await this.#options.apply(next);
     if (asked.length > 0 && asked.every(isRefusal)) {
-      log.error({ reason, generation: this.#inForce.generation, workers: asked }, 'reload refused by the workers');
+      log.error(
+        { reason, generation: this.#inForce.generation, workers: asked },
+        'reload refused by the workers',
+      );
       return this.#finish('refused', { warnings, restartNeeded, workers: asked });
     }
 
@@ -88,7 +94,8 @@ export class Reloader {
     const workers = [...asked, ...(await this.#options.apply(next))];
     const result = workers.some(isRefusal) ? 'partial' : 'ok';
     if (result === 'ok') log.info({ reason, generation: next.generation }, 'configuration reloaded');
-    else log.error({ reason, generation: next.generation, workers }, 'some workers keep the old configuration');
+    else
+      log.error({ reason, generation: next.generation, workers }, 'some workers keep the old configuration');
     return this.#finish(result, { warnings, restartNeeded, workers });
   }
 

@@ -21,7 +21,11 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   const listen = { ...next.listen };
   listen.host = keep('listen.host', running.listen.host, next.listen.host);
   listen.port = keep('listen.port', running.listen.port, next.listen.port);
-  listen.maxHeaderBytes = keep('listen.maxHeaderBytes', running.listen.maxHeaderBytes, next.listen.maxHeaderBytes);
+  listen.maxHeaderBytes = keep(
+    'listen.maxHeaderBytes',
+    running.listen.maxHeaderBytes,
+    next.listen.maxHeaderBytes,
+  );
   keep('listen.tls', onOff(running.listen.tls), onOff(next.listen.tls));
   if (onOff(running.listen.tls) !== onOff(next.listen.tls)) listen.tls = running.listen.tls;
 

@@ -48,7 +48,9 @@ export class FileWatch {
 
   #watchFolders(): void {
     this.#unwatch();
-    const folders = new Set([...this.#seen.keys()].flatMap((file) => [dirname(file), dirname(realPath(file))]));
+    const folders = new Set(
+      [...this.#seen.keys()].flatMap((file) => [dirname(file), dirname(realPath(file))]),
+    );
     for (const folder of folders) {
       try {
         const watcher = watch(folder, { persistent: false }, () => this.#settle());

@@ -1,6 +1,12 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { linkInProcess, linkToWorker, type NewsListener, WORKER_ID_VARIABLE, type WorkerLink } from '../bus.js';
+import {
+  linkInProcess,
+  linkToWorker,
+  type NewsListener,
+  WORKER_ID_VARIABLE,
+  type WorkerLink,
+} from '../bus.js';
 import type { LineSink } from '../observe/line-sink.js';
 
 /** One life of a worker. */
@@ -28,7 +34,9 @@ export const forkWorker: SpawnWorker = async (id, listener) => {
   const greeting = Promise.withResolvers<void>();
   const end = Promise.withResolvers<string>();
   child.once('error', (error) => end.resolve(error.message));
-  child.once('exit', (code, signal) => end.resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  child.once('exit', (code, signal) =>
+    end.resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
+  );
   const link = linkToWorker(child, {
     ...listener,
     hello: (news) => {

@@ -125,7 +125,10 @@ export class WorkerSlot {
   killIfHung(nowMs: number): void {
     if (this.#state !== 'ready' || nowMs - this.#heardAt < HUNG_AFTER_MS) return;
     const { id, log } = this.#options;
-    log.error({ worker: id, workerPid: this.#process?.pid, silentMs: HUNG_AFTER_MS }, 'worker hangs: killing it');
+    log.error(
+      { worker: id, workerPid: this.#process?.pid, silentMs: HUNG_AFTER_MS },
+      'worker hangs: killing it',
+    );
     this.#process?.kill();
     this.#heardAt = nowMs;
   }
@@ -158,7 +161,12 @@ export class WorkerSlot {
     while (!signal.aborted) {
       const waitMs = this.#backOff.next(livedMs);
       log.error(
-        { worker: id, reason: this.#lastExit, error: this.#lastError?.split('\n', 1)[0], restartInMs: waitMs },
+        {
+          worker: id,
+          reason: this.#lastExit,
+          error: this.#lastError?.split('\n', 1)[0],
+          restartInMs: waitMs,
+        },
         'worker died',
       );
       this.#state = 'waiting';

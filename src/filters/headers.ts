@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { headerName, headerValue } from '../config/fields.js';
 import type { Exchange } from '../exchange.js';
 import type { Env, Filter, Step } from '../pipeline.js';
-import { compileTemplate, type Render } from '../template.js';
+import { compileFieldValue, type Render } from '../template.js';
 
 const names = (what: string) => z.array(headerName(), { error: 'a list of header names' }).meta({ description: what });
 const values = (what: string) =>
@@ -64,7 +64,7 @@ function compileOperations({ set, add, remove, rename }: Operations, { route }: 
   const removed = new Set([...remove, ...Object.keys(set)].map((name) => name.toLowerCase()));
   const added: [string, Render][] = [...Object.entries(set), ...Object.entries(add)].map(([name, value]) => [
     name.toLowerCase(),
-    compileTemplate(value, route.paramNames),
+    compileFieldValue(value, route.paramNames),
   ]);
   if (renamed.size + removed.size + added.length === 0) return null;
 

@@ -4,10 +4,14 @@
  */
 import { Readable } from 'node:stream';
 import type { Exchange, RequestBody } from '../exchange.js';
+import { bodyPassed } from '../memory.js';
 import type { HttpResponse } from './uws.js';
 
 /** Held before the client is paused. One read of the listener can add up to 512 KiB to it. */
 const HIGH_WATER_BYTES = 64 * 1024;
+
+/** A client whose body comes in chunks of this size needs no help with the listener's timer. */
+const FAST_CHUNK_BYTES = 64 * 1024;
 
 /** Bodies up to this length are sent as one piece: they can be sent again, and cost no stream. */
 export const COLLECT_BYTES = 64 * 1024;
@@ -75,6 +79,7 @@ export class IncomingBody implements RequestBody {
     this.received += chunk.byteLength;
     this.#x.bytesIn = this.received;
     if (isLast) this.complete = true;
+    bodyPassed(chunk.byteLength);
     if (this.#discarding) return;
     if (this.received > this.limit) {
       this.discard();
@@ -83,7 +88,10 @@ export class IncomingBody implements RequestBody {
     }
     // The listener takes its buffer back when this returns.
     if (chunk.byteLength > 0) this.#hold(Buffer.from(Buffer.from(chunk)));
-    if (!isLast) return;
+    if (!isLast) {
+      if (chunk.byteLength < FAST_CHUNK_BYTES) this.#restartTimer();
+      return;
+    }
     this.#stream?.push(null);
     if (this.#collected !== null) this.#collect(this.#collected);
   }
@@ -104,6 +112,16 @@ export class IncomingBody implements RequestBody {
     this.#chunks = [];
     this.#held = 0;
     then();
+  }
+
+  /**
+   * The listener cuts a client that needs more than 10 s for 160 KB. Resuming restarts its timer, which makes it one of
+   * inactivity.
+   */
+  #restartTimer(): void {
+    if (this.#paused || this.#x.done) return;
+    this.#res.pause();
+    this.#res.resume();
   }
 
   #pause(): void {

@@ -11,6 +11,7 @@ import { addressText, type TrustedProxies } from './addresses.js';
 import { IncomingBody } from './body.js';
 import { type ClientEvents, HttpClient } from './client.js';
 import { head, type UnderscorePolicy } from './head.js';
+import { proxiedPeers } from './proxied-peers.js';
 import { isRequestId, newRequestId } from './request-id.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
@@ -42,27 +43,32 @@ export function capture(
   x.authority = head.authority;
   x.via = head.via;
   x.closing = head.wantsClose();
-  identify(x, res, options);
-  x.failure = head.fault ?? judgeFraming() ?? judgeLine(x, req);
-  if (x.failure === null) takeBody(x, res);
+  const unknownPeer = identify(x, res, options);
+  const unframed = head.fault ?? judgeFraming() ?? unknownPeer;
+  if (unframed === null) takeBody(x, res);
+  x.failure = unframed ?? judgeLine(x, req);
   return x;
 }
 
 /** Who calls, and what the request is called. */
-function identify(x: Exchange, res: HttpResponse, { trusted, proxyProtocol }: CaptureOptions): void {
-  const proxied = proxyProtocol ? addressText(res.getProxiedRemoteAddressAsText()) : '';
-  x.peerIp = proxied === '' ? addressText(res.getRemoteAddressAsText()) : proxied;
+function identify(x: Exchange, res: HttpResponse, { trusted, proxyProtocol }: CaptureOptions): Failure | null {
+  const peer = proxyProtocol ? proxiedPeers.addressOf(res) : addressText(res.getRemoteAddressAsText());
+  x.peerIp = peer ?? addressText(res.getRemoteAddressAsText());
   x.clientIp = x.peerIp;
   if (trusted?.trusts(x.peerIp)) {
     x.peerTrusted = true;
     x.forwarded = head.forwarded;
     x.forwardedFor = head.forwardedFor;
-    x.forwardedProto = head.forwardedProto;
-    x.forwardedHost = head.forwardedHost;
+    // Proxies often pass on what the client wrote here, and both go into `Forwarded` as they are.
+    if (head.forwardedProto === 'http' || head.forwardedProto === 'https') x.forwardedProto = head.forwardedProto;
+    if (normalHost(head.forwardedHost) !== '') x.forwardedHost = head.forwardedHost;
     x.clientIp = trusted.clientOf(x.peerIp, head.forwardedFor);
     if (isRequestId(head.requestId)) x.id = head.requestId;
   }
   if (x.id === '') x.id = newRequestId();
+  if (peer !== null) return null;
+  x.detail = 'The PROXY protocol announced another address for the same connection.';
+  return failures.BAD_FRAMING;
 }
 
 /** RFC 9112 §6.3: one way to know where the body ends, or none at all. */

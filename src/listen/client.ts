@@ -17,21 +17,30 @@ const { STATUS_CODES } = process.getBuiltinModule('node:http');
 const STATUS_LINES: string[] = [];
 for (const [status, phrase] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(status)] = `${status} ${phrase}`;
 
+/** How long a client has to read the end of an answer that ends the connection, in milliseconds. */
+const LAST_READ_MS = 500;
+
+/** The three ways in which the listener lets an answer's end be known. */
+type Framing = 'length' | 'chunked' | 'chunked and close';
+
 export class HttpClient implements Client {
   begun = false;
   readonly #res: HttpResponse;
   readonly #x: Exchange;
   readonly #events: ClientEvents;
-  /** Announced length of the body; -1: chunked. */
+  /** Announced length of the body; -1: unknown. */
   #length = -1;
+  #framing: Framing = 'length';
   /** Nothing more can be written: all is written, or the client is gone. */
   #over = false;
+  /** The connection is gone: the listener's response object must not be touched. */
+  #isGone = false;
   /** What the listener has not taken yet of the last chunk, and the offset in the body at which it starts. */
   #rest: Buffer | null = null;
   #restAt = 0;
+  /** The listener holds bytes that the client has not taken. */
+  #backedUp = false;
   #watching = false;
-  /** The connection is closed by us once the head is out. */
-  #cutting = false;
   /** The service has sent all of it. */
   #ending = false;
 
@@ -43,18 +52,12 @@ export class HttpClient implements Client {
   }
 
   answer(body: string | Buffer): void {
-    if (this.#over) return;
-    const x = this.#x;
-    const bodyless = isBodyless(x);
-    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    this.#length = bytes;
-    if (!bodyless) x.bytesOut = bytes;
-    this.#res.cork(() => {
-      if (bodyless) return this.#sendBodyless();
-      this.#writeHead();
-      this.#res.end(body, x.closing);
-    });
-    this.#finish();
+    this.#length = Buffer.byteLength(body);
+    if (!isBodyless(this.#x)) this.#x.bytesOut = this.#length;
+    // Within its parser the listener forgets that it was told to close, and executes what follows on the connection.
+    // Until the answer is out, it closes the connection if anything follows.
+    if (this.#x.closing) setImmediate(() => this.#sendWhole(body));
+    else this.#sendWhole(body);
   }
 
   begin(length: number): void {
@@ -66,14 +69,7 @@ export class HttpClient implements Client {
     if (this.#over || chunk.length === 0) return true;
     const x = this.#x;
     x.bytesOut += chunk.length;
-    if (this.begun) {
-      let taken = true;
-      this.#res.cork(() => {
-        taken = this.#send(chunk);
-      });
-      return taken;
-    }
-    if (chunk.length === this.#length) {
+    if (!this.begun && chunk.length === this.#length) {
       this.#res.cork(() => {
         this.#writeHead();
         this.#res.end(chunk, x.closing);
@@ -82,9 +78,8 @@ export class HttpClient implements Client {
       return true;
     }
     let taken = true;
-    if (x.closing) x.answerHeaders.push('connection', 'close');
     this.#res.cork(() => {
-      this.#writeHead();
+      if (!this.begun) this.#writeStreamHead();
       taken = this.#send(chunk);
     });
     return taken;
@@ -92,11 +87,15 @@ export class HttpClient implements Client {
 
   end(): void {
     this.#ending = true;
-    if (this.#over || !this.begun) return this.#endWhole();
-    // With a known length the last byte ends the answer; `#rest` may still hold it.
-    if (this.#announcesLength()) return;
-    this.#res.cork(() => this.#res.end(undefined, this.#x.closing));
-    this.#finish();
+    if (this.#over) return this.#finish(); // it went out with the head, or the last byte has gone
+    if (!this.begun) return this.#sendWhole('');
+    if (this.#framing === 'chunked') {
+      this.#res.cork(() => this.#res.end());
+      this.#finish();
+    } else if (this.#framing === 'chunked and close' && !this.#backedUp) {
+      this.#endAndClose();
+    }
+    // Else what the listener still holds goes first: see #drain.
   }
 
   cut(): void {
@@ -106,54 +105,60 @@ export class HttpClient implements Client {
     this.#res.close();
   }
 
-  /** Nothing of the body has come, or all of it went out with the head. */
-  #endWhole(): void {
-    if (!this.#over) {
-      this.#res.cork(() => {
-        if (isBodyless(this.#x)) return this.#sendBodyless();
+  /** An answer in one piece. */
+  #sendWhole(body: string | Buffer): void {
+    if (this.#over) return;
+    const x = this.#x;
+    let cutAfter = false;
+    this.#res.cork(() => {
+      if (!isBodyless(x)) {
         this.#writeHead();
-        this.#res.end('', this.#x.closing);
-      });
-    }
+        this.#res.end(body, x.closing);
+      } else if (x.method === 'HEAD' && x.status !== 204 && this.#length >= 0) {
+        this.#writeHead();
+        this.#res.endWithoutBody(this.#length, x.closing);
+      } else if (!x.closing) {
+        this.#writeHead();
+        this.#res.endWithoutBody();
+      } else {
+        // The listener cannot end a connection after an answer without any length: we end the head, and cut.
+        this.#writeHead(`\r\ndate: ${new Date().toUTCString()}\r\nconnection: close\r\n`);
+        cutAfter = true;
+      }
+    });
+    this.#over = true;
+    if (cutAfter) this.#res.close();
     this.#finish();
   }
 
-  /** The whole answer, which has no body. */
-  #sendBodyless(): void {
-    const { closing, method } = this.#x;
-    if (method === 'HEAD' && this.#length >= 0) {
-      this.#writeHead();
-      this.#res.endWithoutBody(this.#length, closing);
+  #writeStreamHead(): void {
+    const { closing, answerHeaders } = this.#x;
+    if (this.#length > 0 && !closing) {
+      this.#framing = 'length';
     } else if (closing) {
-      // The listener cannot end a connection after an answer without any length: the head is ended and cut by hand.
-      this.#writeHead(`date: ${new Date().toUTCString()}\r\nconnection: close\r\n`);
-      this.#cutting = true;
+      // A known length would keep the connection alive, whatever follows on it.
+      this.#framing = 'chunked and close';
+      answerHeaders.push('connection', 'close');
     } else {
-      this.#writeHead();
-      this.#res.endWithoutBody();
+      this.#framing = 'chunked';
     }
+    this.#writeHead();
   }
 
+  /** False: the listener has taken what it takes; more only after #drain. */
   #send(chunk: Buffer): boolean {
-    if (!this.#announcesLength()) return this.#res.write(chunk) || this.#watch();
+    if (this.#framing !== 'length') return this.#res.write(chunk) || this.#backUp();
     const at = this.#res.getWriteOffset();
     const [taken, complete] = this.#res.tryEnd(chunk, this.#length);
-    if (complete) {
-      this.#over = true;
-      return true;
-    }
-    if (taken) return true;
+    if (complete) this.#over = true;
+    if (complete || taken) return true;
     this.#rest = chunk;
     this.#restAt = at;
-    return this.#watch();
+    return this.#backUp();
   }
 
-  /** A connection that ends with this answer cannot be ended by the length: the listener would keep it alive. */
-  #announcesLength(): boolean {
-    return this.#length > 0 && !this.#x.closing;
-  }
-
-  #watch(): false {
+  #backUp(): false {
+    this.#backedUp = true;
     if (!this.#watching) {
       this.#watching = true;
       this.#res.onWritable((offset) => this.#drain(offset));
@@ -168,16 +173,29 @@ export class HttpClient implements Client {
       const [taken, complete] = this.#res.tryEnd(this.#rest.subarray(offset - this.#restAt), this.#length);
       if (!taken) return false;
       this.#rest = null;
-      if (complete) {
-        this.#over = true;
-        if (this.#ending) this.#finish();
-      }
+      if (complete) this.#over = true;
     }
-    this.#x.attempt?.resume();
+    this.#backedUp = false;
+    if (!this.#ending) this.#x.attempt?.resume();
+    else if (this.#framing === 'chunked and close') this.#endAndClose();
+    else if (this.#over) this.#finish();
     return true;
   }
 
-  /** `last` are lines of our own; with them the head is complete. */
+  /**
+   * The listener's own end() would write `Connection: close` into the body here. So the last chunk is written by hand,
+   * as a field: it takes the form of a trailer (RFC 9112 §7.1.2).
+   */
+  #endAndClose(): void {
+    this.#res.cork(() => this.#res.writeHeader('\r\n0\r\nx-request-id', `${this.#x.id}\r\n`));
+    this.#over = true;
+    setTimeout(() => {
+      if (!this.#isGone) this.#res.close();
+    }, LAST_READ_MS).unref();
+    this.#finish();
+  }
+
+  /** `last` are lines of our own, with which the head is complete. */
   #writeHead(last = ''): void {
     this.begun = true;
     const x = this.#x;
@@ -187,17 +205,16 @@ export class HttpClient implements Client {
     // Field values hold no line breaks: those of services have passed llhttp, our own are checked where they are made.
     let block = fields[1];
     for (let i = 2; i < fields.length; i += 2) block += `\r\n${fields[i]}: ${fields[i + 1]}`;
-    if (last !== '') block += `\r\n${last}`;
+    block += last;
     this.#res.writeHeader(fields[0], Buffer.byteLength(block) === block.length ? block : Buffer.from(block, 'latin1'));
   }
 
   #finish(): void {
-    this.#over = true;
-    if (this.#cutting) this.#res.close();
     this.#events.onSent(this.#x);
   }
 
   #gone(): void {
+    this.#isGone = true;
     if (this.#over) return;
     this.#over = true;
     this.#rest = null;

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
+import { proxiedPeers } from './proxied-peers.js';
 import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
 type ListenConfig = Config['listen'];
@@ -77,8 +78,10 @@ export class Listener {
     const app = this.#createApp(listen);
     const scheme = listen.tls === null ? 'http' : 'https';
     const gateway = this.#gateway;
-    app.filter((_res, count) => {
-      this.#connections += Number(count) > 0 ? 1 : -1;
+    app.filter((res, count) => {
+      const opened = Number(count) > 0;
+      this.#connections += opened ? 1 : -1;
+      if (opened) proxiedPeers.opened(res);
     });
     app.any('/*', (res, req) => gateway.handle(res, req, scheme));
     let socket: us_listen_socket | false = false;

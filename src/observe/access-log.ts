@@ -10,11 +10,12 @@ const SECRET_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization'
 const MAX_LINE_BYTES = 4096;
 const MAX_TEXT = 1024;
 const MAX_HEADER_TEXT = 256;
-const SHORT_TEXT = 160;
+/** Even if every character has to be escaped. */
+const SHORT_TEXT = 100;
 
 /**
  * What writes one JSON line per exchange, or null when the log is off. Sampled: `config.sample` of all exchanges,
- * and each with a status of 500 or more. Independent of `log.level`. About 1.5 us a line; never throws.
+ * and each with a status of 500 or more. Independent of `log.level`. About 1 us a line; never throws.
  */
 export function createAccessLog(
   config: Config['accessLog'],
@@ -38,7 +39,10 @@ export function createAccessLog(
 }
 
 /** One exchange as a JSON line. Written by hand: the keys are fixed, and half of the values need no escaping. */
-function createFormat(config: Config['accessLog'], workerId: number): (x: Exchange, maxText: number) => string {
+function createFormat(
+  config: Config['accessLog'],
+  workerId: number,
+): (x: Exchange, maxText: number) => string {
   const redactQuery = createQueryRedactor(config.redactQuery);
   const headerNames = config.headers.map((name) => name.toLowerCase());
   const afterTime = `","msg":"access","worker":${workerId},"request_id":`;
@@ -46,13 +50,22 @@ function createFormat(config: Config['accessLog'], workerId: number): (x: Exchan
   return function formatExchange(x, maxText) {
     const durationMs = x.endedAt - x.startedAt;
     const route = x.route;
-    let line = `{"level":"info","time":"${isoTime()}${afterTime}${text(x.id, maxText)},"client":${text(x.clientIp, 64)},"method":${text(x.method, 32)},"protocol":"${x.scheme}","host":${text(x.host, 255)},"path":${text(x.path, maxText)}`;
+    const longest = Math.min(255, maxText);
+    let line =
+      `{"level":"info","time":"${isoTime()}${afterTime}${text(x.id, longest)}` +
+      `,"client":${text(x.clientIp, 64)},"method":${text(x.method, 32)},"protocol":"${x.scheme}"` +
+      `,"host":${text(x.host, longest)},"path":${text(x.path, maxText)}`;
     if (x.query !== '') line += `,"query":${text(redactQuery(x.query), maxText)}`;
     line += route === null ? ',"route":null' : `,"route":"${route.name}"`;
     if (x.attempts > 0) {
-      line += `,"service":${text(route?.service?.name ?? '', 128)},"endpoint":${text(x.endpoint, 255)},"attempts":${x.attempts}`;
+      line +=
+        `,"service":${text(route?.service?.name ?? '', longest)},"endpoint":${text(x.endpoint, longest)}` +
+        `,"attempts":${x.attempts}`;
     }
-    line += `,"status":${x.status},"bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut},"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)},"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
+    line +=
+      `,"status":${x.status},"bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut}` +
+      `,"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)}` +
+      `,"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
     if (x.failure !== null) line += `,"failure":"${x.failure.code}","blame":"${x.failure.blame}"`;
     if (x.aborted) line += ',"aborted":true';
     if (headerNames.length > 0 && maxText === MAX_TEXT) line += `,"headers":${headersOf(x)}`;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, Totals, WorkerGauges } from './totals.js';
 
@@ -47,7 +48,10 @@ export const families: readonly Family[] = [
           const value = counters[i]!;
           if (value === 0) continue;
           const method = METHODS[Math.floor(i / STATUS_CLASSES.length)]!;
-          yield { labels: { route, method, status_class: STATUS_CLASSES[i % STATUS_CLASSES.length]! }, value };
+          yield {
+            labels: { route, method, status_class: STATUS_CLASSES[i % STATUS_CLASSES.length]! },
+            value,
+          };
         }
       }
     },
@@ -77,7 +81,8 @@ export const families: readonly Family[] = [
     labels: ['route', 'code', 'blame'],
     *samples({ totals }) {
       for (const { name: route, failures } of totals.routes()) {
-        for (const { code, blame, count } of failures.values()) yield { labels: { route, code, blame }, value: count };
+        for (const { code, blame, count } of failures.values())
+          yield { labels: { route, code, blame }, value: count };
       }
     },
   },
@@ -120,7 +125,17 @@ export const families: readonly Family[] = [
   },
   perWorker('sluice_worker_resident_bytes', 'Resident memory of the worker process.', (w) => w.residentBytes),
   perWorker('sluice_worker_heap_used_bytes', 'JavaScript heap in use in the worker.', (w) => w.heapUsedBytes),
-  perWorker('sluice_config_generation', 'Generation of the configuration the worker runs.', (w) => w.generation),
+  perWorker(
+    'sluice_config_generation',
+    'Generation of the configuration the worker runs.',
+    (w) => w.generation,
+  ),
+  perWorker(
+    'sluice_log_lines_dropped_total',
+    'Log lines lost because standard output was read too slowly, since the worker began.',
+    (w) => w.droppedLogLines,
+    'counter',
+  ),
   {
     name: 'sluice_worker_restarts_total',
     type: 'counter',
@@ -150,17 +165,26 @@ export const families: readonly Family[] = [
   },
 ];
 
+const LINES_WITHOUT_PAUSE = 1000;
+
 /** Media type of `exposition`: the Prometheus text format. */
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** All metrics in the Prometheus text format. */
-export function exposition(facts: GatewayFacts): string {
+/**
+ * All metrics in the Prometheus text format. A thousand busy routes are 60,000 lines and 100 ms: with one worker clients
+ * are served in the same process, so it pauses for them after every other millisecond.
+ */
+export async function exposition(facts: GatewayFacts): Promise<string> {
   const lines: string[] = [];
+  let pauseAt = LINES_WITHOUT_PAUSE;
   for (const family of families) {
     const { name, type, help } = family;
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     for (const { suffix = '', labels, value } of family.samples(facts)) {
       lines.push(`${name}${suffix}${formatLabels(labels)} ${value}`);
+      if (lines.length < pauseAt || suffix === '_bucket' || suffix === '_sum') continue; // a histogram is of one moment
+      await nextTurn();
+      pauseAt = lines.length + LINES_WITHOUT_PAUSE;
     }
   }
   return `${lines.join('\n')}\n`;
@@ -175,13 +199,20 @@ function formatLabels(labels: Labels): string {
 /** What the format asks to escape in a label's value. */
 function escapeValue(value: string | number): string {
   const text = String(value);
-  return /[\\"\n]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : text;
+  return /[\\"\n]/.test(text)
+    ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+    : text;
 }
 
-function perWorker(name: string, help: string, value: (worker: WorkerGauges) => number): Family {
+function perWorker(
+  name: string,
+  help: string,
+  value: (worker: WorkerGauges) => number,
+  type: Family['type'] = 'gauge',
+): Family {
   return {
     name,
-    type: 'gauge',
+    type,
     help,
     labels: ['worker'],
     *samples({ totals }) {

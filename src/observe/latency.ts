@@ -28,13 +28,8 @@ export class LatencyRecorder extends Int32 {
     this.recordValue(us > 0 ? Math.min(us, LONGEST_US) : 0);
   }
 
-  /**
-   * The library's layout for two digits (256 sub-buckets, 128 of them per power of two), with integer
-   * operations in place of its `log2` and `pow`: 3 ns a value where the original takes 45.
-   */
   override countsArrayIndex(us: number): number {
-    const bucket = 24 - Math.clz32(us | 255);
-    return (bucket << 7) + (us >>> bucket);
+    return indexOf(us);
   }
 
   /** Hands over everything recorded so far and starts again from nothing. */
@@ -61,22 +56,37 @@ export class LatencyTotals extends Float64 {
     this.autoResize = true;
   }
 
+  override countsArrayIndex(us: number): number {
+    return indexOf(us);
+  }
+
   merge(pairs: LatencyPairs): void {
-    for (let i = 0; i < pairs.length; i += 2) this.recordValueWithCount(pairs[i]!, pairs[i + 1]!);
+    // From the largest down: the counts are resized once at most.
+    for (let i = pairs.length - 2; i >= 0; i -= 2) this.recordValueWithCount(pairs[i]!, pairs[i + 1]!);
   }
 
   /**
-   * How many values are at or below each bound (ascending, in microseconds). A value that the two
-   * digits cannot tell from the bound counts as below it.
+   * How many values are at or below each bound (ascending, in microseconds). A value that the two digits cannot tell
+   * from the bound counts as below it.
    */
   cumulative(boundsUs: readonly number[]): number[] {
     const counts: number[] = [];
     let seen = 0;
     let i = 0;
     for (const bound of boundsUs) {
-      while (i < this.countsArrayLength && this.valueFromIndex(i) <= bound) seen += this.getCountAtIndex(i++);
+      const end = Math.min(indexOf(bound), this.countsArrayLength - 1);
+      while (i <= end) seen += this.getCountAtIndex(i++);
       counts.push(seen);
     }
     return counts;
   }
+}
+
+/**
+ * The library's layout for two digits (256 sub-buckets, 128 of them per power of two), with integer operations in place
+ * of its `log2` and `pow`: recording a value takes 3 ns where it took 45.
+ */
+function indexOf(us: number): number {
+  const bucket = 24 - Math.clz32(us | 255);
+  return (bucket << 7) + (us >>> bucket);
 }

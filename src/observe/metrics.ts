@@ -17,7 +17,15 @@ export const UNROUTED = '-';
  * Slots of a route's counters. The first 48 are requests by method and status class,
  * `method * 6 + status class`; then bytes, attempts and the sum of each phase in milliseconds.
  */
-export const SLOTS = { bytesIn: 48, bytesOut: 49, attempts: 50, totalMs: 51, gatewayMs: 52, upstreamMs: 53, length: 54 } as const;
+export const SLOTS = {
+  bytesIn: 48,
+  bytesOut: 49,
+  attempts: 50,
+  totalMs: 51,
+  gatewayMs: 52,
+  upstreamMs: 53,
+  length: 54,
+} as const;
 
 const BYTES_IN = SLOTS.bytesIn;
 const BYTES_OUT = SLOTS.bytesOut;
@@ -77,7 +85,8 @@ export class RouteStats {
     this.inFlight--;
     this.#changed = true;
     // Made by the first exchange that ends, so that thousands of idle routes cost nothing.
-    const recorded = (this.#recorded ??= new Recorded());
+    this.#recorded ??= new Recorded();
+    const recorded = this.#recorded;
     const gatewayMs = totalMs > upstreamMs ? totalMs - upstreamMs : 0;
     const { counters } = recorded;
     counters[methodIndex(method) * 6 + statusClassIndex(status)]++;

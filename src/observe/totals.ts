@@ -66,6 +66,12 @@ export class Totals {
   }
 }
 
+interface Recent {
+  startedMs: number;
+  now: LatencyTotals | null;
+  before: LatencyTotals | null;
+}
+
 export class RouteTotals {
   readonly name: string;
   /** See `SLOTS`. */
@@ -76,7 +82,8 @@ export class RouteTotals {
   readonly #inFlight = new Map<number, number>();
   readonly #endedBySecond = new Float64Array(RATE_SLOTS);
   #second = 0;
-  #recent = { startedMs: 0, now: new LatencyTotals(), before: new LatencyTotals() };
+  /** Null parts: nothing was recorded in that time. */
+  #recent: Recent = { startedMs: 0, now: null, before: null };
 
   constructor(name: string) {
     this.name = name;
@@ -103,8 +110,9 @@ export class RouteTotals {
       else known.count += count;
     }
     const before = this.ended;
-    this.latencies.forEach((phase, i) => phase.merge(ended.latencies[i]!));
+    for (const [i, phase] of this.latencies.entries()) phase.merge(ended.latencies[i]!);
     this.#rotate(nowMs);
+    this.#recent.now ??= new LatencyTotals();
     this.#recent.now.merge(ended.latencies[0]);
     this.#advance(nowMs);
     this.#endedBySecond[this.#second % RATE_SLOTS]! += this.ended - before;
@@ -127,8 +135,7 @@ export class RouteTotals {
   recent(nowMs: number): LatencyTotals {
     this.#rotate(nowMs);
     const both = new LatencyTotals();
-    both.add(this.#recent.before);
-    both.add(this.#recent.now);
+    for (const part of [this.#recent.before, this.#recent.now]) if (part !== null) both.add(part);
     return both;
   }
 
@@ -143,7 +150,7 @@ export class RouteTotals {
   #rotate(nowMs: number): void {
     const age = nowMs - this.#recent.startedMs;
     if (age < RECENT_MS) return;
-    const before = age < 2 * RECENT_MS ? this.#recent.now : new LatencyTotals();
-    this.#recent = { startedMs: nowMs - (age % RECENT_MS), now: new LatencyTotals(), before };
+    const before = age < 2 * RECENT_MS ? this.#recent.now : null;
+    this.#recent = { startedMs: nowMs - (age % RECENT_MS), now: null, before };
   }
 }

@@ -20,6 +20,9 @@ export function takeAnswerHead(x: Exchange, headers: IncomingHttpHeaders): numbe
     if (typeof value === 'string') fields.push(name, value);
     else for (let i = 0; i < value.length; i++) fields.push(name, value[i]);
   }
+  // We never asked for another coding (TE): it would reach the client without the field that names it.
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') return BAD_LENGTH;
   const connection = headers.connection;
   x.answerHeaders = connection === undefined ? fields : withoutNamed(fields, String(connection));
   return length;

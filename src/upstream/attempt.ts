@@ -5,6 +5,7 @@
 import * as failures from '../errors.js';
 import type { Failure } from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
+import { bodyPassed } from '../memory.js';
 import { BAD_LENGTH, takeAnswerHead } from './answer-head.js';
 import type { Connection } from './connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
@@ -126,7 +127,9 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#phase === OVER) return controller.abort(new Error('abandoned'));
     this.#controller = controller;
     this.sent = true;
-    this.reused = (this.#connection as Connection).uses > 0;
+    const connection = this.#connection as Connection;
+    connection.awaitsHead = true;
+    this.reused = connection.uses > 0;
     const { body } = this.#x;
     if (body !== null && body.whole === null) {
       this.#phase = SENDING;
@@ -149,6 +152,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#phase === OVER || status < 200) return;
     const x = this.#x;
     this.#phase = RECEIVING;
+    (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
     const length = takeAnswerHead(x, headers);
@@ -159,6 +163,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#phase !== RECEIVING) return;
     this.#dueIn(this.#timeouts.idle);
+    bodyPassed(chunk.length);
     if (this.#x.client.write(chunk)) return;
     this.#paused = true;
     controller.pause();
@@ -166,9 +171,11 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   onResponseEnd(): void {
     if (this.#phase !== RECEIVING) return;
+    const connection = this.#connection as Connection;
+    if (connection.broken) return this.#fail(failures.UPSTREAM_INCOMPLETE, null);
     const x = this.#x;
     this.#over();
-    this.endpoint.release(this.#connection as Connection);
+    this.endpoint.release(connection);
     this.#conductor.onCompleted(x);
   }
 

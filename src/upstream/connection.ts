@@ -3,8 +3,11 @@
  * connection ourselves instead of using undici's `Pool`: its bound counts a client as lost for each dispatch that fails
  * validation, until none is left.
  */
-import { Client, type ClientOptions, type Dispatcher } from './undici.js';
+import type { Socket } from 'node:net';
 import type { Endpoint } from './endpoint.js';
+import { type buildConnector, Client, type ClientOptions, type Dispatcher } from './undici.js';
+
+type Connector = ReturnType<typeof buildConnector>;
 
 export class Connection {
   readonly #client: Client;
@@ -13,11 +16,15 @@ export class Connection {
   busy = true;
   /** Answers it has carried: a connection that carried none before cannot have been closed for idleness. */
   uses = 0;
+  /** Its request is out and no final answer has begun. */
+  awaitsHead = false;
+  /** The socket failed. undici takes a reset for the regular end of an answer without a length. */
+  broken = false;
   destroyed = false;
 
-  constructor(endpoint: Endpoint, origin: string, options: ClientOptions) {
+  constructor(endpoint: Endpoint, origin: string, options: ClientOptions, connect: Connector) {
     this.#endpoint = endpoint;
-    this.#client = new Client(origin, options);
+    this.#client = new Client(origin, { ...options, connect: this.#watched(connect) });
     this.#client.on('disconnect', () => {
       this.uses = 0;
       // The service, or the keep-alive timer, closed it while nobody used it.
@@ -35,6 +42,43 @@ export class Connection {
     this.destroyed = true;
     this.#client.destroy(null, ignore);
   }
+
+  #watched(connect: Connector): Connector {
+    return (options, callback) => {
+      connect(options, (...[error, socket]) => {
+        if (error !== null) return callback(error, null);
+        this.broken = false;
+        socket.once('error', () => {
+          this.broken = true;
+        });
+        this.#skipContinue(socket);
+        callback(null, socket);
+      });
+    };
+  }
+
+  /**
+   * Some services send `100 Continue` without being asked. Interim answers are to be read over (RFC 9110 §15.2), but
+   * undici treats this one as an attack on a client that did not send `Expect`.
+   */
+  #skipContinue(socket: Socket): void {
+    const read = socket.read.bind(socket);
+    socket.read = (size?: number) => {
+      let chunk: Buffer | null = read(size);
+      while (chunk !== null && this.awaitsHead && isContinue(chunk)) {
+        const end = chunk.indexOf('\r\n\r\n');
+        if (end < 0) break;
+        chunk = end + 4 < chunk.length ? chunk.subarray(end + 4) : read(size);
+      }
+      return chunk;
+    };
+  }
+}
+
+const STATUS_AT = 'HTTP/1.1 '.length;
+
+function isContinue(chunk: Buffer): boolean {
+  return chunk[STATUS_AT] === 0x31 && chunk[STATUS_AT + 1] === 0x30 && chunk[STATUS_AT + 2] === 0x30;
 }
 
 function ignore(): void {}

@@ -28,6 +28,8 @@ export class Endpoint {
   readonly authority: string;
   readonly #options: EndpointOptions;
   readonly #clientOptions: ClientOptions;
+  /** One for all connections: TLS sessions are resumed across them. */
+  readonly #connect: ReturnType<typeof buildConnector>;
   readonly #all = new Set<Connection>();
   /** Most recently used last: the tail stays warm, the head ages out. */
   readonly #idle: Connection[] = [];
@@ -39,6 +41,7 @@ export class Endpoint {
     this.authority = new URL(options.url).host;
     this.#options = options;
     this.#clientOptions = clientOptions(options);
+    this.#connect = connector(options.tls);
   }
 
   get connections(): number {
@@ -62,7 +65,7 @@ export class Endpoint {
     }
     if (idle !== undefined) this.drop(idle);
     if (this.#all.size < this.#options.maxConnections) {
-      const connection = new Connection(this, this.url, this.#clientOptions);
+      const connection = new Connection(this, this.url, this.#clientOptions, this.#connect);
       this.#all.add(connection);
       taker.take(connection);
       return true;
@@ -116,24 +119,25 @@ export class Endpoint {
   }
 }
 
-function clientOptions(options: EndpointOptions): ClientOptions {
-  const { ca, servername, verify } = options.tls;
+function clientOptions({ keepAliveMs }: EndpointOptions): ClientOptions {
   return {
     pipelining: 1,
     allowH2: false,
-    keepAliveTimeout: options.keepAliveMs,
-    keepAliveMaxTimeout: options.keepAliveMs,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: keepAliveMs,
     // Our own deadlines cover these phases, to 20 ms.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 64 * 1024,
-    // One connector for all connections of the endpoint: TLS sessions are resumed across them.
-    connect: buildConnector({
-      timeout: 0,
-      allowH2: false,
-      rejectUnauthorized: verify,
-      ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
-      ...(servername === undefined ? {} : { servername }),
-    }),
   };
+}
+
+function connector({ ca, servername, verify }: EndpointOptions['tls']) {
+  return buildConnector({
+    timeout: 0,
+    allowH2: false,
+    rejectUnauthorized: verify,
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(servername === undefined ? {} : { servername }),
+  });
 }

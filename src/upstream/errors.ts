@@ -5,6 +5,7 @@ import type { Failure } from '../errors.js';
 /** The request was handed to no connection yet. */
 export function connectFailure(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
+  if (isOurMistake(code)) return failures.INTERNAL;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code.startsWith('EAI_')) return failures.NAME_NOT_RESOLVED;
   if (code === 'ETIMEDOUT') return failures.CONNECT_TIMEOUT;
   if (isTlsError(code)) return failures.TLS_FAILED;
@@ -13,20 +14,19 @@ export function connectFailure(error: NodeJS.ErrnoException): Failure {
 
 /** The request, or part of it, has been written. */
 export function exchangeFailure(error: NodeJS.ErrnoException, answerBegun: boolean): Failure {
+  if (isOurMistake(error.code)) return failures.INTERNAL;
   switch (error.code) {
-    case 'UND_ERR_INVALID_ARG':
-    case 'UND_ERR_NOT_SUPPORTED':
-      return failures.INTERNAL;
     case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
       return failures.BAD_BODY;
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-      return failures.UPSTREAM_INCOMPLETE;
+      // Also what undici calls every parse error in a head that announced a length.
+      return answerBegun ? failures.UPSTREAM_INCOMPLETE : failures.UPSTREAM_PROTOCOL_ERROR;
     case 'UND_ERR_HEADERS_OVERFLOW':
       return failures.UPSTREAM_PROTOCOL_ERROR;
     default:
   }
   if (error.name === 'HTTPParserError') {
-    return error.code === 'HPE_INVALID_EOF_STATE' ? cutShort(answerBegun) : failures.UPSTREAM_PROTOCOL_ERROR;
+    return error.message.includes('Invalid EOF state') ? cutShort(answerBegun) : failures.UPSTREAM_PROTOCOL_ERROR;
   }
   if (error.message === 'bad response' || error.message === 'bad upgrade') return failures.UPSTREAM_PROTOCOL_ERROR;
   return cutShort(answerBegun);
@@ -34,6 +34,11 @@ export function exchangeFailure(error: NodeJS.ErrnoException, answerBegun: boole
 
 function cutShort(answerBegun: boolean): Failure {
   return answerBegun ? failures.UPSTREAM_INCOMPLETE : failures.UPSTREAM_RESET;
+}
+
+/** undici refused what we handed it. */
+function isOurMistake(code: string | undefined): boolean {
+  return code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED';
 }
 
 function isTlsError(code: string): boolean {

@@ -75,6 +75,18 @@ describe('an explanation', () => {
     );
   });
 
+  it('takes no route when the one that fits refuses the encoded slash, and says so', () => {
+    const routes = [
+      route('user', { path: '/users/:id' }),
+      route('rest', { path: '/*', encodedSlashes: true }),
+    ];
+    const { route: taken, params, nearMisses } = explain(routes, request('GET', '/users/a%2Fb'));
+    expect([taken, params]).toEqual([null, {}]);
+    expect(nearMisses.map(({ name, checks }) => [name, checks.at(-1)?.wants])).toEqual([
+      ['user', 'encodedSlashes false'],
+    ]);
+  });
+
   it('sees the slash that is missing or too much', () => {
     const routes = [route('below', { path: '/a/*' }), route('exact', { path: '/b/c' })];
     const got = (url: string) => explain(routes, request('GET', url)).nearMisses[0].checks[1].got;

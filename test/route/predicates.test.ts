@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   checkPattern,
-  compilePredicates,
+  compilePredicate,
   holds,
   queryValue,
   type ValueMatch,
@@ -10,12 +10,12 @@ import { Random } from './random.ts';
 import { request } from './requests.ts';
 
 function header(match: ValueMatch, value?: string): boolean {
-  const [predicate] = compilePredicates({ 'X-Name': match }, {});
+  const predicate = compilePredicate('header', 'x-name', match);
   return holds(predicate, request('GET', '/', value === undefined ? {} : { 'x-name': value }));
 }
 
 function query(match: ValueMatch, text: string): boolean {
-  const [predicate] = compilePredicates({}, { name: match });
+  const predicate = compilePredicate('query', 'name', match);
   return holds(predicate, request('GET', `/?${text}`));
 }
 
@@ -76,7 +76,7 @@ describe('a pattern', () => {
     ['a{2000}', 'invalid repeat count in "{2000}" at character 2'],
   ])('%s is refused: %s', (pattern, mistake) => {
     expect(checkPattern(pattern)).toBe(mistake);
-    expect(() => compilePredicates({ a: { pattern } }, {})).toThrow(mistake);
+    expect(() => compilePredicate('header', 'a', { pattern })).toThrow(mistake);
   });
 });
 

@@ -50,6 +50,7 @@ function randomRoute(random: Random): Routable {
   const value = () =>
     random.of([{ present: true }, { present: false }, { exact: '1' }, { exact: '2' }, { pattern: '^[12]$' }]);
   return route(`r${random.below(1e9)}`, {
+    encodedSlashes: true,
     path,
     host: random.list(random.of([0, 0, 1, 2]), () => random.of(HOST_PATTERNS)),
     methods: random.chance(0.5) ? [] : [...new Set(random.list(2, () => random.of(METHODS)))],

@@ -1,8 +1,8 @@
 /**
- * Path confusion: a client spells a path so that the gateway reads one resource, with its route and filters, and the service
- * behind it reads another. Seen as CVE-2021-41773 (Apache, `/.%2e/`), CVE-2019-9901 and CVE-2021-32779 (Envoy: dot segments,
- * fragments past path rules) and CVE-2020-5902 (`/..;/` before a Java server).
- * Here: what is refused, and that nothing accepted has two readings.
+ * Path confusion: a client spells a path so that the gateway reads one resource, with its route and filters,
+ * and the service behind it reads another. Seen as CVE-2021-41773 (Apache, `/.%2e/`), CVE-2019-9901 and
+ * CVE-2021-32779 (Envoy: dot segments, fragments past path rules) and CVE-2020-5902 (`/..;/` before a Java
+ * server). Here: what is refused, and that nothing accepted has two readings.
  */
 import { describe, expect, it } from 'vitest';
 import { canonicalPath } from '../../src/route/path.ts';

@@ -29,8 +29,14 @@ export class ConfigDocument {
   constructor(text: string, file: string, environment: Environment) {
     this.#file = file;
     const veil = chooseVeil(text);
-    const options = { lineCounter: this.#lines, merge: true, prettyErrors: false };
-    this.#document = parseDocument(veil.cover(text), options);
+    this.#document = parseDocument(veil.cover(text), {
+      lineCounter: this.#lines,
+      merge: true,
+      prettyErrors: false,
+      // Neither bytes nor dates nor sets: a configuration is what JSON can hold.
+      resolveKnownTags: false,
+      logLevel: 'error',
+    });
     const syntax = (error: YAMLError) => this.#mistake(error.pos[0], [], syntaxFault(error, text, veil.lift));
     const mistakes = this.#document.errors.map(syntax);
     this.warnings = this.#document.warnings.map(syntax);
@@ -38,6 +44,13 @@ export class ConfigDocument {
     if (mistakes.length > 0) return;
 
     visit(this.#document, {
+      Pair: (_, { key }, ancestors) => {
+        if (key === null || isScalar(key)) return;
+        const path = pathOf(ancestors, key as Node);
+        mistakes.push(
+          this.#mistake((key as Node).range?.[0] ?? 0, path, { message: 'a key is a plain text' }),
+        );
+      },
       Scalar: (key, scalar, ancestors) => {
         if (typeof scalar.value !== 'string') return;
         scalar.value = veil.lift(scalar.value);
@@ -107,6 +120,7 @@ function syntaxFault(
   const key = /[^\s:]*/.exec(text.slice(pos[0]))?.[0];
   if (code === 'DUPLICATE_KEY') return { message: `the key ${key} appears twice in one mapping` };
   if (code === 'TAB_AS_INDENT') return { message: 'YAML is indented with spaces, not with tabs' };
+  if (code === 'TAG_RESOLVE_FAILED') return { message: `the tag ${text.slice(...pos)} has no meaning here` };
   if (code === 'MULTIPLE_DOCS')
     return { message: 'a configuration is one YAML document; a second one begins here' };
   return { message: lift(`not valid YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`) };

@@ -17,12 +17,14 @@ export const config: Endpoint = {
 export const reload: Endpoint = {
   path: '/config/reload',
   method: 'POST',
-  summary: 'Reads the configuration file again. 200 with the new generation, or 422 with every mistake in the file.',
+  summary:
+    'Reads the configuration file again. 200 with the new generation, or 422 with every mistake in the file.',
   async handle(plane) {
     if (plane.phase() !== 'running') {
       return problem(409, 'Not running', `the gateway is ${plane.phase()}: it takes no configuration now`);
     }
-    const { result, generation, mistakes, warnings, restartNeeded, workers } = await plane.reload('admin API');
+    const { result, generation, mistakes, warnings, restartNeeded, workers } =
+      await plane.reload('admin API');
     const outcome = { generation, restartNeeded, warnings: warnings.map(describe), workers };
     if (result === 'ok') return json({ result, ...outcome });
     if (result === 'refused') {

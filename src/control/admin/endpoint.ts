@@ -38,11 +38,20 @@ export interface Endpoint {
 }
 
 export function json(value: unknown, status = 200): Reply {
-  return { status, body: `${JSON.stringify(value, null, 2)}\n`, contentType: 'application/json; charset=utf-8' };
+  return {
+    status,
+    body: `${JSON.stringify(value, null, 2)}\n`,
+    contentType: 'application/json; charset=utf-8',
+  };
 }
 
 /** RFC 9457. `more` adds members to the document. */
-export function problem(status: number, title: string, detail: string, more: Record<string, unknown> = {}): Reply {
+export function problem(
+  status: number,
+  title: string,
+  detail: string,
+  more: Record<string, unknown> = {},
+): Reply {
   const document = { type: 'about:blank', title, status, detail, ...more };
   return { ...json(document, status), contentType: 'application/problem+json; charset=utf-8' };
 }

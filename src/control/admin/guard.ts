@@ -7,14 +7,20 @@ type AdminConfig = NonNullable<Config['admin']>;
 
 /** Why a request may not be served, or null. */
 export function guard(request: IncomingMessage, endpoint: Endpoint, { token }: AdminConfig): Reply | null {
-  return refuseForeignSite(request) ?? (token === null ? refuseForeignHost(request) : refuseStranger(request, endpoint, token));
+  return (
+    refuseForeignSite(request) ??
+    (token === null ? refuseForeignHost(request) : refuseStranger(request, endpoint, token))
+  );
 }
 
 function refuseStranger(request: IncomingMessage, { open }: Endpoint, token: string): Reply | null {
   if (open === true) return null;
   const given = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (given !== undefined && equalInConstantTime(given, token)) return null;
-  const challenge = given === undefined ? 'Bearer realm="sluice admin"' : 'Bearer realm="sluice admin", error="invalid_token"';
+  const challenge =
+    given === undefined
+      ? 'Bearer realm="sluice admin"'
+      : 'Bearer realm="sluice admin", error="invalid_token"';
   const refusal = problem(401, 'Unauthorized', 'send the admin token as "Authorization: Bearer TOKEN"');
   return { ...refusal, headers: { 'www-authenticate': challenge } };
 }
@@ -35,7 +41,11 @@ function digest(text: string): Buffer {
 function refuseForeignHost(request: IncomingMessage): Reply | null {
   const name = (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   if (name === 'localhost' || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name)) return null;
-  return problem(403, 'Forbidden', 'without a token the admin API answers only to localhost, 127.0.0.1 and [::1]');
+  return problem(
+    403,
+    'Forbidden',
+    'without a token the admin API answers only to localhost, 127.0.0.1 and [::1]',
+  );
 }
 
 /** A page of another site must not change anything by sending a form (CSRF). Programs send neither field. */

@@ -20,7 +20,8 @@ export const readyz: Endpoint = {
     const phase = plane.phase();
     const workers = plane.workers();
     const ready = workers.filter(({ state }) => state === 'ready').length;
-    if (phase === 'running' && ready > 0) return json({ status: 'ready', workers: { ready, of: workers.length } });
+    if (phase === 'running' && ready > 0)
+      return json({ status: 'ready', workers: { ready, of: workers.length } });
     const reason = phase === 'running' ? 'no worker is ready' : `the gateway is ${phase}`;
     return problem(503, 'Not ready', reason, { phase, workers: { ready, of: workers.length } });
   },

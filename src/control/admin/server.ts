@@ -15,7 +15,8 @@ const index: Endpoint = {
   path: '/',
   method: 'GET',
   summary: 'This list.',
-  handle: () => json({ endpoints: endpoints.map(({ method, path, summary }) => ({ method, path, summary })) }),
+  handle: () =>
+    json({ endpoints: endpoints.map(({ method, path, summary }) => ({ method, path, summary })) }),
 };
 
 /** The whole admin API. */
@@ -38,7 +39,9 @@ export class AdminServer {
   /** Resolves with the port. Rejects with an Error for people: the port is in use, the address not ours. */
   listen(host: string, port: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#server.once('error', (error) => reject(new Error(`admin: ${explainListenError(error, host, port)}`)));
+    this.#server.once('error', (error) =>
+      reject(new Error(`admin: ${explainListenError(error, host, port)}`)),
+    );
     this.#server.listen({ host, port, exclusive: true }, () => {
       resolve((this.#server.address() as AddressInfo).port);
     });
@@ -81,7 +84,9 @@ export class AdminServer {
     if (refusal) return refusal;
     if (here.length === 0) return problem(404, 'Not found', 'GET / lists what there is');
     if (endpoint === undefined) {
-      const allow = here.map((candidate) => (candidate.method === 'GET' ? 'GET, HEAD' : candidate.method)).join(', ');
+      const allow = here
+        .map((candidate) => (candidate.method === 'GET' ? 'GET, HEAD' : candidate.method))
+        .join(', ');
       const refusal = problem(405, 'Method not allowed', `${path} takes ${allow}`);
       return { ...refusal, headers: { allow } };
     }

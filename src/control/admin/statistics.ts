@@ -10,7 +10,7 @@ export const metrics: Endpoint = {
   summary: 'All counters in the Prometheus text format.',
   async handle(plane) {
     await plane.collect();
-    return { status: 200, body: exposition(plane), contentType: EXPOSITION_TYPE };
+    return { status: 200, body: await exposition(plane), contentType: EXPOSITION_TYPE };
   },
 };
 
@@ -35,7 +35,8 @@ export const stats: Endpoint = {
 export const workers: Endpoint = {
   path: '/workers',
   method: 'GET',
-  summary: 'Each worker: process, state, generation, restarts and why the last one died, connections, memory.',
+  summary:
+    'Each worker: process, state, generation, restarts and why the last one died, connections, memory.',
   async handle(plane) {
     await plane.collect();
     return json({
@@ -51,7 +52,11 @@ function describeRoute(route: RouteTotals, totals: Totals) {
     rps: totals.rate(route),
     failures: Object.fromEntries([...route.failures.values()].map(({ code, count }) => [code, count])),
     // Since the start, by phase; `recent` is the last 30 to 60 seconds of the whole.
-    latencyMs: { total: percentiles(total!), gateway: percentiles(gateway!), upstream: percentiles(upstream!) },
+    latencyMs: {
+      total: percentiles(total!),
+      gateway: percentiles(gateway!),
+      upstream: percentiles(upstream!),
+    },
     recentMs: percentiles(totals.recent(route)),
   };
 }
@@ -92,7 +97,8 @@ function merge(all: readonly LatencyTotals[]): LatencyTotals {
 function percentiles(latencies: LatencyTotals) {
   if (latencies.totalCount === 0) return null;
   // The histogram gives the upper end of the range a value falls in: at the top that may exceed the largest value.
-  const at = (percentile: number) => Math.min(latencies.getValueAtPercentile(percentile), latencies.maxValue) / 1000;
+  const at = (percentile: number) =>
+    Math.min(latencies.getValueAtPercentile(percentile), latencies.maxValue) / 1000;
   return { p50: at(50), p90: at(90), p99: at(99), 'p99.9': at(99.9), max: latencies.maxValue / 1000 };
 }
 

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { SERVICE_BUSY } from '../../src/errors.ts';
+import { exposition, families, type GatewayFacts } from '../../src/observe/exposition.ts';
+import { WorkerMetrics } from '../../src/observe/metrics.ts';
+import { Totals } from '../../src/observe/totals.ts';
+
+const SAMPLE = /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\d+(?:\.\d+)?(?:e[+-]\d+)?)$/;
+
+describe('the text', () => {
+  test('is what Prometheus reads: each family with its help, type and samples', async () => {
+    const text = await exposition(busyGateway());
+    expect(text.endsWith('\n')).toBe(true);
+    let family = '';
+    for (const line of text.trimEnd().split('\n')) {
+      const help = /^# HELP (\S+) \S/.exec(line);
+      if (help !== null) family = help[1]!;
+      else if (line.startsWith('# '))
+        expect(line).toMatch(new RegExp(`^# TYPE ${family} (counter|gauge|histogram)$`));
+      else expect(SAMPLE.exec(line)?.[1], line).toMatch(new RegExp(`^${family}(_bucket|_sum|_count)?$`));
+    }
+  });
+
+  test('has no series twice, and on each the labels its family declares', async () => {
+    const lines = (await exposition(busyGateway()))
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    const series = lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
+    expect(new Set(series).size).toBe(series.length);
+    for (const { name, labels, samples } of families) {
+      const seen = [...samples(busyGateway())];
+      expect(seen.length, name).toBeGreaterThan(0);
+      for (const { labels: given, suffix } of seen) {
+        const declared =
+          suffix === '_sum' || suffix === '_count' ? labels.filter((label) => label !== 'le') : labels;
+        expect(Object.keys(given), name).toEqual(declared);
+      }
+    }
+  });
+
+  test('has buckets that only grow, the last one equal to the count', async () => {
+    const lines = (await exposition(busyGateway())).split('\n');
+    const start = 'sluice_request_duration_seconds_bucket{route="busy",phase="total",';
+    const buckets = lines
+      .filter((line) => line.startsWith(start))
+      .map((line) => Number(line.split(' ').at(-1)));
+    expect(buckets).toEqual(buckets.toSorted((a, b) => a - b));
+    expect(buckets[0]).toBe(0);
+    expect(buckets.at(-1)).toBe(2);
+    expect(lines).toContain('sluice_request_duration_seconds_count{route="busy",phase="total"} 2');
+    expect(lines).toContain('sluice_request_duration_seconds_sum{route="busy",phase="total"} 0.012');
+  });
+
+  test('escapes label values', async () => {
+    const facts = { ...busyGateway(), version: 'a"b\\c\nd' };
+    expect(await exposition(facts)).toContain('version="a\\"b\\\\c\\nd"');
+  });
+});
+
+test('docs/metrics.md has a row for each metric, word for word, and for nothing else', () => {
+  const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  const documented = rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  const implemented = families.map(({ name, type, labels, help }) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(', '),
+    help,
+  ]);
+  expect(documented).toEqual(implemented);
+});
+
+function busyGateway(): GatewayFacts {
+  const totals = new Totals(() => 0);
+  const metrics = new WorkerMetrics();
+  const route = metrics.route('busy');
+  for (const [status, totalMs, failure] of [
+    [200, 4, null],
+    [503, 8, SERVICE_BUSY],
+  ] as const) {
+    route.begin();
+    route.done('GET', status, totalMs, 2, 1, 1, failure, 1);
+  }
+  totals.merge(1, {
+    routes: metrics.flush(),
+    connections: 3,
+    inFlight: 0,
+    generation: 1,
+    residentBytes: 1e8,
+    heapUsedBytes: 1e7,
+    droppedLogLines: 0,
+    eventLoopDelay: { p50: 0, p99: 0.001, max: 0.01 },
+  });
+  return { version: '1.2.3', totals, restarts: () => 0, reloads: { ok: 1, refused: 0, partial: 0 } };
+}
