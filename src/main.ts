@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program `sluice`. */
+import { WORKER_ID_VARIABLE } from './bus.js';
 import { beginStartup } from './memory.js';
 
 beginStartup();
@@ -13,7 +14,16 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(1);
 }
 
-const { runCommandLine } = await import('./cli/run.js');
-const code = await runCommandLine(process.argv.slice(2));
+const code = await run();
 // Behind what has been written so far, which a pipe may not have taken yet.
 process.stdout.write('', () => process.exit(code));
+
+async function run(): Promise<number> {
+  // Forked by a primary: this process is one of its workers.
+  if (process.send !== undefined && process.env[WORKER_ID_VARIABLE] !== undefined) {
+    const { runWorker } = await import('./worker.js');
+    return runWorker();
+  }
+  const { runCommandLine } = await import('./cli/run.js');
+  return runCommandLine(process.argv.slice(2));
+}

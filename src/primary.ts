@@ -16,10 +16,10 @@ import { Reloader } from './control/reloader.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
 import { forkWorker, hostWorker } from './control/worker-process.js';
+import { endStartup } from './memory.js';
 import type { LineSink } from './observe/line-sink.js';
 import { createLog, isoTime, type Log, openStdout } from './observe/log.js';
 import { Totals } from './observe/totals.js';
-import { endStartup } from './memory.js';
 
 const COLLECT_WITHIN_MS = 250;
 const FLUSH_WITHIN_MS = 1000;

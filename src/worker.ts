@@ -13,11 +13,11 @@ import {
 import type { Config } from './config/schema.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
+import { endStartup } from './memory.js';
 import type { LineSink } from './observe/line-sink.js';
 import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
-import { endStartup } from './memory.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
@@ -161,7 +161,3 @@ export function runWorker(): Promise<number> {
     primary.tell('hello', null);
   });
 }
-
-// A process forked to be a worker begins here and ends here: there is no main.ts above it.
-if (process.send !== undefined && process.env[WORKER_ID_VARIABLE] !== undefined)
-  process.exit(await runWorker());

@@ -13,7 +13,9 @@ import { createBalancer } from '../upstream/balance.js';
 import type { Endpoint } from '../upstream/endpoint.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { Service } from '../upstream/service.js';
-import type { Config, FilterOptions, RouteConfig, ServiceConfig } from './schema.js';
+import type { FilterOptions, RouteConfig } from './schema/route.js';
+import type { ServiceConfig } from './schema/service.js';
+import type { Config } from './schema.js';
 
 /** One route, compiled. */
 export interface Route {

@@ -51,6 +51,3 @@ export const schema = z.strictObject({
 
 /** The configuration as the code sees it. */
 export type Config = z.output<typeof schema>;
-
-export { type FilterOptions, type RouteConfig, route, type ValueMatch } from './schema/route.js';
-export { type ServiceConfig, service } from './schema/service.js';

@@ -25,7 +25,7 @@ export type SpawnWorker = (id: number, listener: NewsListener) => Promise<Worker
 
 /** A process of its own. It inherits standard output and error, and Node's flags but those of the inspector. */
 export const forkWorker: SpawnWorker = async (id, listener) => {
-  const child = fork(fileURLToPath(new URL('../worker.js', import.meta.url)), {
+  const child = fork(fileURLToPath(new URL('../main.js', import.meta.url)), {
     env: { ...process.env, [WORKER_ID_VARIABLE]: String(id) },
     execArgv: process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
     serialization: 'advanced',

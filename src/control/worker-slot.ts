@@ -164,7 +164,7 @@ export class WorkerSlot {
         {
           worker: id,
           reason: this.#lastExit,
-          error: this.#lastError?.split('\n', 1)[0],
+          error: this.#lastError === null ? undefined : firstLine(this.#lastError),
           restartInMs: waitMs,
         },
         'worker died',
@@ -211,7 +211,7 @@ export class WorkerSlot {
       await this.#catchUp();
     } catch (error) {
       life.kill();
-      throw error === WORKER_GONE ? new Error(await life.exited) : error;
+      throw error === WORKER_GONE ? new Error(this.#diedEarly(await life.exited)) : error;
     }
   }
 
@@ -221,8 +221,17 @@ export class WorkerSlot {
     if (outcome?.error) this.#options.log.error(outcome, 'the new worker refuses the configuration in force');
   }
 
+  #diedEarly(reason: string): string {
+    const error = this.#lastError === null ? '' : `, ${firstLine(this.#lastError)}`;
+    return `worker ${this.#options.id} died while it started: ${reason}${error}`;
+  }
+
   #buried(reason: string): void {
     this.#lastExit = reason;
     this.#options.onGone(this.#options.id);
   }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!;
 }

@@ -12,10 +12,16 @@ export interface DemoUrls {
 // Ctrl+C reaches the whole group of processes. The gateway still has requests to finish then; when it is gone, so is the channel.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => {
+  for (const server of servers) {
+    server.close();
+    server.closeAllConnections();
+  }
+});
 
-const urls: DemoUrls = { quotes: await listen(quotesService()), echo: await listen(echoService()) };
-process.send?.(urls);
+const servers = [quotesService(), echoService()];
+const [quotes, echo] = await Promise.all(servers.map(listen));
+process.send?.({ quotes, echo } satisfies DemoUrls);
 
 function listen(server: Server): Promise<string> {
   return new Promise((resolve, reject) => {

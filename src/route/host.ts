@@ -2,6 +2,7 @@
  * Host names as routes write and requests carry them: lower case, without port and without the trailing dot
  * of an absolute name.
  */
+import { isIPv6 } from 'node:net';
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 /** Nothing to normalise: the common case costs one test. */
@@ -19,7 +20,8 @@ const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\.?(
  */
 export function normalHost(authority: string): string {
   if (NORMAL.test(authority)) return authority;
-  return AUTHORITY.exec(authority)?.[1]?.toLowerCase() ?? '';
+  const host = AUTHORITY.exec(authority)?.[1]?.toLowerCase() ?? '';
+  return host.startsWith('[') && !isIPv6(host.slice(1, -1)) ? '' : host;
 }
 
 /** What is wrong with a host in a route, or null. Allowed: a name, an IP literal, or `*.` before a name. */

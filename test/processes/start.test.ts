@@ -61,6 +61,16 @@ test('an admin port in use ends the start with one clear line', async () => {
   expect(gateway.stderr).toBe(`sluice: admin: cannot listen on 127.0.0.1:${port}: the port is in use\n`);
 });
 
+test('a worker that dies while it starts ends the start, and says of what', async () => {
+  const crash = `if (process.env.SLUICE_WORKER_ID === '2') throw new Error('boom');`;
+  const gateway = launchGateway(
+    { workers: 2, routes: [hello] },
+    { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(crash)}` } },
+  );
+  expect(await gateway.exited).toBe(1);
+  expect(gateway.stderr).toMatch(/^sluice: worker 2 died while it started: exit code 1$/m);
+});
+
 test('a file with mistakes ends the start with a line for each', async () => {
   const gateway = launchGateway('listen: 127.0.0.1:0\nroutess: []\nworkers: none\n');
   expect(await gateway.exited).toBe(1);

@@ -1,8 +1,8 @@
 /**
  * Smuggling behind and inside of a chunked body (RFC 9112 §7.1). The listener's chunk parser is lax: it takes `g` for a digit,
  * reads extensions as part of the size, does not look at what ends a chunk, and parses trailers as the next request.
- * Parsers that differ here are how "funky chunks" and CVE-2024-27316's relatives get a second request past a proxy. So a
- * connection ends with the answer to a chunked request, whoever gives it, and nothing behind such a body is a request.
+ * Where two parsers differ in this, a second request passes the first of them ("funky chunks", CVE-2025-55315 in Kestrel). So
+ * a connection ends with the answer to a chunked request, whoever gives it, and nothing behind such a body is a request.
  */
 import { describe, expect, it } from 'vitest';
 import { connectRaw, head } from '../harness/raw-client.ts';

@@ -1,7 +1,7 @@
 /**
  * `Expect` (RFC 9110 §10.1.1). The one expectation there is, `100-continue`, is met by the listener before the request is
- * looked at. Any other value reaches services that never answer, or breaks the connection that carries it; CVE-2022-31813's
- * neighbours and undici's own refusal (a lost connection slot each) are why nothing of it is passed on.
+ * looked at. Any other one makes a service wait, answer 417 and read the body as the next request, or (undici) costs the
+ * connection that should carry it: none is passed on.
  */
 import { describe, expect, it } from 'vitest';
 import { connectRaw, get, head } from '../harness/raw-client.ts';

@@ -1,6 +1,7 @@
 /**
  * Abuse of hop-by-hop fields (RFC 9110 §7.6.1). `Connection` names the fields that end at the next hop: a client that names those
- * a proxy adds has them deleted again on the way (CVE-2022-31813, Apache: `Connection: X-Forwarded-For`). Ours: what the client
+ * a proxy adds has them deleted again on the way (CVE-2022-31813 in Apache, CVE-2024-45410 in
+ * Traefik: `Connection: X-Forwarded-For`). Ours: what the client
  * names goes, then what we add is added.
  */
 import { describe, expect, it } from 'vitest';

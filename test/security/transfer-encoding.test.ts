@@ -1,7 +1,7 @@
 /**
  * Request smuggling by `Transfer-Encoding` (RFC 9112 §6.1, §6.3; "CL.TE", "TE.CL" and "TE.TE"). One side obeys the length, the
  * other the chunks; or a coding is written so that only one of them recognises it. Seen as CVE-2020-7238 (Netty:
- * white space before `chunked`), CVE-2019-16276 (Go: white space before the colon), CVE-2021-22959 and CVE-2022-32213
+ * white space before the name), CVE-2019-16276 (Go: white space before the colon), CVE-2021-22959 and CVE-2022-32213
  * (Node's llhttp: the same, and a value that is not exactly `chunked`). Ours: the value is exactly `chunked`, once, without a Content-Length beside it.
  */
 import { describe, expect, it } from 'vitest';

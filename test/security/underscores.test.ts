@@ -1,7 +1,7 @@
 /**
  * Aliases by underscore. CGI, WSGI, PHP and others turn `X-User-Id` and `X_User_Id` into one variable, `HTTP_X_USER_ID`, and keep
- * the last: a client forges a field that the gateway sets or removes. Seen as CVE-2015-0219 (Django), CVE-2024-45410's
- * neighbours and in every gateway that passes them on by default. `listen.underscoreHeaders`: reject, drop or allow.
+ * the last: a client forges a field that the gateway sets or removes. Seen as CVE-2015-0219 (Django).
+ * `listen.underscoreHeaders`: reject, drop or allow.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { get, head } from '../harness/raw-client.ts';

@@ -1,7 +1,7 @@
 import { templateFault, variableNames } from '../../template.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Path } from '../mistakes.js';
-import type { FilterOptions } from '../schema.js';
+import type { FilterOptions } from '../schema/route.js';
 import type { Report } from './report.js';
 
 type Way = 'request' | 'response';

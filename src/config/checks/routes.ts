@@ -2,7 +2,7 @@ import { paramNames } from '../../route/pattern.js';
 import { routeConflicts } from '../../route/table.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
-import type { RouteConfig } from '../schema.js';
+import type { RouteConfig } from '../schema/route.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
