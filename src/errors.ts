@@ -65,40 +65,232 @@ function problemHead(code: string, status: number, title: string): string {
 }
 
 // What the client sent cannot be understood, or must not be passed on.
-export const BAD_PATH = failure('BAD_PATH', 400, 'client', 'Bad request path', 'The request path is not one this gateway passes on.');
-export const BAD_QUERY = failure('BAD_QUERY', 400, 'client', 'Bad query string', 'The query string contains characters that must be percent-encoded.');
-export const BAD_METHOD = failure('BAD_METHOD', 400, 'client', 'Bad method', 'The request method is not a valid token.', { close: true });
-export const BAD_HEADER = failure('BAD_HEADER', 400, 'client', 'Bad header', 'A header name or value contains characters that are not allowed.', { close: true });
-export const BAD_HOST = failure('BAD_HOST', 400, 'client', 'Bad host', 'Exactly one valid Host header is required.', { close: true });
-export const BAD_FRAMING = failure('BAD_FRAMING', 400, 'client', 'Bad message framing', 'Content-Length and Transfer-Encoding must give one unambiguous body length.', { close: true });
-export const BAD_BODY = failure('BAD_BODY', 400, 'client', 'Bad request body', 'The request body ended before its announced length.', { close: true });
-export const EXPECTATION_FAILED = failure('EXPECTATION_FAILED', 417, 'client', 'Expectation failed', 'Only "Expect: 100-continue" is supported.', { close: true });
-export const BODY_TOO_LARGE = failure('BODY_TOO_LARGE', 413, 'client', 'Request body too large', 'The request body is larger than this route allows.', { close: true });
-export const URL_TOO_LONG = failure('URL_TOO_LONG', 414, 'client', 'Request target too long', 'The path and query are longer than this route allows.');
-export const HEADERS_TOO_LARGE = failure('HEADERS_TOO_LARGE', 431, 'client', 'Request headers too large', 'The request line and headers are larger than the listener allows.', { close: true });
-export const REQUEST_TIMEOUT = failure('REQUEST_TIMEOUT', 408, 'client', 'Request timeout', 'The request body did not arrive in time.', { close: true });
+export const BAD_PATH = failure(
+  'BAD_PATH',
+  400,
+  'client',
+  'Bad request path',
+  'The request path is not one this gateway passes on.',
+);
+export const BAD_QUERY = failure(
+  'BAD_QUERY',
+  400,
+  'client',
+  'Bad query string',
+  'The query string contains characters that must be percent-encoded.',
+);
+export const BAD_METHOD = failure(
+  'BAD_METHOD',
+  400,
+  'client',
+  'Bad method',
+  'The request method is not a valid token.',
+  { close: true },
+);
+export const BAD_HEADER = failure(
+  'BAD_HEADER',
+  400,
+  'client',
+  'Bad header',
+  'A header name or value contains characters that are not allowed.',
+  { close: true },
+);
+export const BAD_HOST = failure(
+  'BAD_HOST',
+  400,
+  'client',
+  'Bad host',
+  'Exactly one valid Host header is required.',
+  { close: true },
+);
+export const BAD_FRAMING = failure(
+  'BAD_FRAMING',
+  400,
+  'client',
+  'Bad message framing',
+  'Content-Length and Transfer-Encoding must give one unambiguous body length.',
+  { close: true },
+);
+export const BAD_BODY = failure(
+  'BAD_BODY',
+  400,
+  'client',
+  'Bad request body',
+  'The request body ended before its announced length.',
+  { close: true },
+);
+export const EXPECTATION_FAILED = failure(
+  'EXPECTATION_FAILED',
+  417,
+  'client',
+  'Expectation failed',
+  'Only "Expect: 100-continue" is supported.',
+  { close: true },
+);
+export const BODY_TOO_LARGE = failure(
+  'BODY_TOO_LARGE',
+  413,
+  'client',
+  'Request body too large',
+  'The request body is larger than this route allows.',
+  { close: true },
+);
+export const URL_TOO_LONG = failure(
+  'URL_TOO_LONG',
+  414,
+  'client',
+  'Request target too long',
+  'The path and query are longer than this route allows.',
+);
+export const HEADERS_TOO_LARGE = failure(
+  'HEADERS_TOO_LARGE',
+  431,
+  'client',
+  'Request headers too large',
+  'The request line and headers are larger than the listener allows.',
+  { close: true },
+);
+export const REQUEST_TIMEOUT = failure(
+  'REQUEST_TIMEOUT',
+  408,
+  'client',
+  'Request timeout',
+  'The request body did not arrive in time.',
+  { close: true },
+);
 export const NOT_FOUND = failure('NOT_FOUND', 404, 'client', 'Not found', 'No route matches this request.');
-export const METHOD_NOT_ALLOWED = failure('METHOD_NOT_ALLOWED', 405, 'client', 'Method not allowed', 'The resource exists, but not for this method; see Allow.');
-export const CLIENT_STALLED = failure('CLIENT_STALLED', 408, 'client', 'Client too slow', 'The client stopped reading the answer.', { close: true });
+export const METHOD_NOT_ALLOWED = failure(
+  'METHOD_NOT_ALLOWED',
+  405,
+  'client',
+  'Method not allowed',
+  'The resource exists, but not for this method; see Allow.',
+);
+export const CLIENT_STALLED = failure(
+  'CLIENT_STALLED',
+  408,
+  'client',
+  'Client too slow',
+  'The client stopped reading the answer.',
+  { close: true },
+);
 /** Never reaches a client: what the log and the metrics say of one that left. */
-export const CLIENT_CLOSED = failure('CLIENT_CLOSED', 499, 'client', 'Client closed request', 'The client left before the answer was complete.', { close: true });
+export const CLIENT_CLOSED = failure(
+  'CLIENT_CLOSED',
+  499,
+  'client',
+  'Client closed request',
+  'The client left before the answer was complete.',
+  { close: true },
+);
 
 // The gateway cannot serve it now.
-export const SERVICE_BUSY = failure('SERVICE_BUSY', 503, 'gateway', 'Service busy', 'All connections to the service are in use and the queue is full.', { proxyStatus: 'connection_limit_reached' });
-export const INTERNAL = failure('INTERNAL_ERROR', 500, 'gateway', 'Internal error', 'The gateway failed to handle the request.', { close: true });
+export const SERVICE_BUSY = failure(
+  'SERVICE_BUSY',
+  503,
+  'gateway',
+  'Service busy',
+  'All connections to the service are in use and the queue is full.',
+  { proxyStatus: 'connection_limit_reached' },
+);
+export const INTERNAL = failure(
+  'INTERNAL_ERROR',
+  500,
+  'gateway',
+  'Internal error',
+  'The gateway failed to handle the request.',
+  { close: true },
+);
 
 // The service did not do its part.
-export const NO_ENDPOINT = failure('NO_ENDPOINT', 503, 'upstream', 'Service unavailable', 'No endpoint of the service is available.', { proxyStatus: 'destination_unavailable' });
-export const CONNECT_FAILED = failure('UPSTREAM_CONNECT_FAILED', 502, 'upstream', 'Bad gateway', 'The service could not be reached.', { retry: 'unsent', proxyStatus: 'connection_refused' });
-export const NAME_NOT_RESOLVED = failure('UPSTREAM_NAME_NOT_RESOLVED', 502, 'upstream', 'Bad gateway', 'The name of the service could not be resolved.', { retry: 'unsent', proxyStatus: 'dns_error' });
-export const TLS_FAILED = failure('UPSTREAM_TLS_FAILED', 502, 'upstream', 'Bad gateway', 'The service could not be reached over TLS.', { retry: 'unsent', proxyStatus: 'tls_protocol_error' });
-export const CONNECT_TIMEOUT = failure('UPSTREAM_CONNECT_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The service did not accept a connection in time.', { retry: 'unsent', proxyStatus: 'connection_timeout' });
-export const UPSTREAM_RESET = failure('UPSTREAM_RESET', 502, 'upstream', 'Bad gateway', 'The service closed the connection before it answered.', { retry: 'idempotent', proxyStatus: 'connection_terminated' });
-export const UPSTREAM_PROTOCOL_ERROR = failure('UPSTREAM_PROTOCOL_ERROR', 502, 'upstream', 'Bad gateway', 'The service sent something that is not a valid answer.', { proxyStatus: 'http_protocol_error' });
-export const UPSTREAM_INCOMPLETE = failure('UPSTREAM_INCOMPLETE', 502, 'upstream', 'Bad gateway', 'The service stopped in the middle of its answer.', { close: true, proxyStatus: 'http_response_incomplete' });
-export const FIRST_BYTE_TIMEOUT = failure('UPSTREAM_FIRST_BYTE_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The service did not begin to answer in time.', { proxyStatus: 'http_response_timeout' });
-export const IDLE_TIMEOUT = failure('UPSTREAM_IDLE_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The service stopped sending or receiving for too long.', { close: true, proxyStatus: 'http_response_timeout' });
-export const TOTAL_TIMEOUT = failure('UPSTREAM_TOTAL_TIMEOUT', 504, 'upstream', 'Gateway timeout', 'The exchange took longer than the service is given.', { proxyStatus: 'http_response_timeout' });
+export const NO_ENDPOINT = failure(
+  'NO_ENDPOINT',
+  503,
+  'upstream',
+  'Service unavailable',
+  'No endpoint of the service is available.',
+  { proxyStatus: 'destination_unavailable' },
+);
+export const CONNECT_FAILED = failure(
+  'UPSTREAM_CONNECT_FAILED',
+  502,
+  'upstream',
+  'Bad gateway',
+  'The service could not be reached.',
+  { retry: 'unsent', proxyStatus: 'connection_refused' },
+);
+export const NAME_NOT_RESOLVED = failure(
+  'UPSTREAM_NAME_NOT_RESOLVED',
+  502,
+  'upstream',
+  'Bad gateway',
+  'The name of the service could not be resolved.',
+  { retry: 'unsent', proxyStatus: 'dns_error' },
+);
+export const TLS_FAILED = failure(
+  'UPSTREAM_TLS_FAILED',
+  502,
+  'upstream',
+  'Bad gateway',
+  'The service could not be reached over TLS.',
+  { retry: 'unsent', proxyStatus: 'tls_protocol_error' },
+);
+export const CONNECT_TIMEOUT = failure(
+  'UPSTREAM_CONNECT_TIMEOUT',
+  504,
+  'upstream',
+  'Gateway timeout',
+  'The service did not accept a connection in time.',
+  { retry: 'unsent', proxyStatus: 'connection_timeout' },
+);
+export const UPSTREAM_RESET = failure(
+  'UPSTREAM_RESET',
+  502,
+  'upstream',
+  'Bad gateway',
+  'The service closed the connection before it answered.',
+  { retry: 'idempotent', proxyStatus: 'connection_terminated' },
+);
+export const UPSTREAM_PROTOCOL_ERROR = failure(
+  'UPSTREAM_PROTOCOL_ERROR',
+  502,
+  'upstream',
+  'Bad gateway',
+  'The service sent something that is not a valid answer.',
+  { proxyStatus: 'http_protocol_error' },
+);
+export const UPSTREAM_INCOMPLETE = failure(
+  'UPSTREAM_INCOMPLETE',
+  502,
+  'upstream',
+  'Bad gateway',
+  'The service stopped in the middle of its answer.',
+  { close: true, proxyStatus: 'http_response_incomplete' },
+);
+export const FIRST_BYTE_TIMEOUT = failure(
+  'UPSTREAM_FIRST_BYTE_TIMEOUT',
+  504,
+  'upstream',
+  'Gateway timeout',
+  'The service did not begin to answer in time.',
+  { proxyStatus: 'http_response_timeout' },
+);
+export const IDLE_TIMEOUT = failure(
+  'UPSTREAM_IDLE_TIMEOUT',
+  504,
+  'upstream',
+  'Gateway timeout',
+  'The service stopped sending or receiving for too long.',
+  { close: true, proxyStatus: 'http_response_timeout' },
+);
+export const TOTAL_TIMEOUT = failure(
+  'UPSTREAM_TOTAL_TIMEOUT',
+  504,
+  'upstream',
+  'Gateway timeout',
+  'The exchange took longer than the service is given.',
+  { proxyStatus: 'http_response_timeout' },
+);
 
 /** All of them, for the documentation and the tests that compare it. */
 export const failures: readonly Failure[] = all;

@@ -11,7 +11,7 @@ interface Collect {
 }
 
 /** Bodies that may pass between two collections of their buffers. */
-const STREAMED_BYTES = 8 * 1024 * 1024;
+const STREAMED_BYTES = 4 * 1024 * 1024;
 /** Buffers below this do not count: the objects around them bring collections about by themselves. */
 const SMALL_BYTES = 8 * 1024;
 

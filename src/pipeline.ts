@@ -31,7 +31,11 @@ export interface Stages {
 
 /** What a filter may ask for while it is built. */
 export interface Env {
-  readonly route: { readonly name: string; readonly service: string | null; readonly paramNames: readonly string[] };
+  readonly route: {
+    readonly name: string;
+    readonly service: string | null;
+    readonly paramNames: readonly string[];
+  };
 }
 
 /** One file in `filters/` is one of these. */

@@ -23,7 +23,10 @@ const VARIABLES: Readonly<Record<string, Render>> = {
 const FAMILIES = ['param', 'header', 'query'];
 
 /** All variables as documentation and did-you-mean list them. */
-export const variableNames: readonly string[] = [...Object.keys(VARIABLES), ...FAMILIES.map((f) => `${f}.NAME`)];
+export const variableNames: readonly string[] = [
+  ...Object.keys(VARIABLES),
+  ...FAMILIES.map((f) => `${f}.NAME`),
+];
 
 export interface TemplateFault {
   /** What stands between the braces. */
@@ -39,7 +42,8 @@ export function templateFault(text: string, paramNames: readonly string[]): Temp
   for (const [found, variable] of text.matchAll(PLACEHOLDER)) {
     if (found.startsWith('$$') || Object.hasOwn(VARIABLES, variable)) continue;
     const [family, name] = splitFamily(variable);
-    if (!FAMILIES.includes(family) || name === '') return { variable, message: `no variable is called "${variable}"` };
+    if (!FAMILIES.includes(family) || name === '')
+      return { variable, message: `no variable is called "${variable}"` };
     if (family === 'param' && !paramNames.includes(name)) {
       return { variable, message: `the path of this route has no parameter "${name}"` };
     }
@@ -105,7 +109,8 @@ function splitFamily(variable: string): [family: string, name: string] {
 function queryValue(query: string, name: string): string {
   for (const pair of query.split('&')) {
     const equals = pair.indexOf('=');
-    if (pair.slice(0, equals < 0 ? undefined : equals) === name) return equals < 0 ? '' : pair.slice(equals + 1);
+    if (pair.slice(0, equals < 0 ? undefined : equals) === name)
+      return equals < 0 ? '' : pair.slice(equals + 1);
   }
   return '';
 }

@@ -11,9 +11,9 @@ const SRC = join(ROOT, 'src');
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'uWebSockets.js': ['listen/'],
   undici: ['upstream/'],
+  koffi: ['listen/'],
   re2js: ['route/'],
   pino: ['observe/'],
-  'prom-client': ['observe/'],
   'hdr-histogram-js': ['observe/'],
   yaml: ['config/'],
   // Filters state their options in the schema language; `pipeline.ts` names its type.
@@ -58,7 +58,8 @@ function importsOf(file: string): Import[] {
   for (const [, clause, target] of source.matchAll(/^(?:import|export)\s+([^'";]*?)\s*from\s+'([^']+)'/gm)) {
     found.push(importOf(file, target, isTypeOnly(clause)));
   }
-  for (const [, target] of source.matchAll(/^import\s+'([^']+)'/gm)) found.push(importOf(file, target, false));
+  for (const [, target] of source.matchAll(/^import\s+'([^']+)'/gm))
+    found.push(importOf(file, target, false));
   for (const [, target] of source.matchAll(/\b(?:import|require)\(\s*'([^']+)'/g)) {
     found.push(importOf(file, target, false));
   }
@@ -79,7 +80,8 @@ function importOf(from: string, target: string, typeOnly: boolean): Import {
 function isTypeOnly(clause: string): boolean {
   if (/^type\s/.test(clause)) return true;
   const named = /^\{([^}]*)\}$/.exec(clause.trim());
-  return named !== null && named[1].split(',').every((name) => name.trim() === '' || /^\s*type\s/.test(name));
+  if (named === null) return false;
+  return named[1].split(',').every((name) => name.trim() === '' || /^\s*type\s/.test(name));
 }
 
 function withoutComments(source: string): string {
@@ -94,7 +96,12 @@ function offending(breaksRule: (line: Import) => boolean): string[] {
 describe('the arrows', () => {
   it('are read from the import lines of all files', () => {
     expect(files).toContain('gateway.ts');
-    expect(imports).toContainEqual({ from: 'gateway.ts', to: 'listen/capture.ts', typeOnly: false, local: true });
+    expect(imports).toContainEqual({
+      from: 'gateway.ts',
+      to: 'listen/capture.ts',
+      typeOnly: false,
+      local: true,
+    });
     expect(imports).toContainEqual({ from: 'exchange.ts', to: 'errors.ts', typeOnly: true, local: true });
     expect(offending(({ to, local }) => local && !sources.has(to))).toEqual([]);
   });
@@ -111,9 +118,13 @@ describe('the arrows', () => {
 
   it('lead from filters to nothing but their own few words', () => {
     const allowed = ({ to, local }: Import) =>
-      local ? FILTERS_MAY_KNOW.includes(to) : to === 'zod' || (to.startsWith('node:') && !CLIENTS_OF_NODE.test(to));
+      local
+        ? FILTERS_MAY_KNOW.includes(to)
+        : to === 'zod' || (to.startsWith('node:') && !CLIENTS_OF_NODE.test(to));
     expect(
-      offending((line) => line.from.startsWith('filters/') && line.from !== 'filters/index.ts' && !allowed(line)),
+      offending(
+        (line) => line.from.startsWith('filters/') && line.from !== 'filters/index.ts' && !allowed(line),
+      ),
     ).toEqual([]);
   });
 
@@ -174,7 +185,9 @@ describe('the house', () => {
   });
 
   it('names its files in kebab-case', () => {
-    expect(files.filter((file) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(file))).toEqual([]);
+    expect(
+      files.filter((file) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(file)),
+    ).toEqual([]);
   });
 
   it('ends the process in main.ts only', () => {
@@ -183,7 +196,9 @@ describe('the house', () => {
   });
 
   it('has no default exports', () => {
-    expect(files.filter((file) => /^export\s+default\b|^export\s*\{[^}]*\bas\s+default\b/m.test(code(file)))).toEqual([]);
+    expect(
+      files.filter((file) => /^export\s+default\b|^export\s*\{[^}]*\bas\s+default\b/m.test(code(file))),
+    ).toEqual([]);
   });
 
   it('has no barrel but the list of filters', () => {

@@ -5,9 +5,12 @@ import type { Exchange } from '../exchange.js';
 import type { Env, Filter, Step } from '../pipeline.js';
 import { compileFieldValue, type Render } from '../template.js';
 
-const names = (what: string) => z.array(headerName(), { error: 'a list of header names' }).meta({ description: what });
+const names = (what: string) =>
+  z.array(headerName(), { error: 'a list of header names' }).meta({ description: what });
 const values = (what: string) =>
-  z.record(headerName(), headerValue(), { error: 'a mapping of header names to texts' }).meta({ description: what });
+  z
+    .record(headerName(), headerValue(), { error: 'a mapping of header names to texts' })
+    .meta({ description: what });
 
 const operations = z.strictObject({
   set: values('Headers to set; any of the same name are dropped first. Values may name variables.')
@@ -16,7 +19,9 @@ const operations = z.strictObject({
   add: values('Headers to add beside those of the same name. Values may name variables.')
     .prefault({})
     .meta({ examples: [{ 'x-tag': `\${route.name}` }] }),
-  remove: names('Headers to drop.').prefault([]).meta({ examples: [['x-debug']] }),
+  remove: names('Headers to drop.')
+    .prefault([])
+    .meta({ examples: [['x-debug']] }),
   rename: z
     .record(headerName(), headerName(), { error: 'a mapping of old to new header names' })
     .prefault({})

@@ -11,7 +11,10 @@ const known = new Map<string, string>();
  * one that was mapped into IPv6.
  */
 export function addressText(raw: ArrayBuffer): string {
-  const text = Buffer.from(raw).toString('latin1');
+  return shortAddress(Buffer.from(raw).toString('latin1'));
+}
+
+function shortAddress(text: string): string {
   if (!text.includes(':')) return text;
   let short = known.get(text);
   if (short === undefined) {
@@ -63,7 +66,7 @@ export class TrustedProxies {
     for (let i = hops.length - 1; i >= 0 && this.trusts(client); i--) {
       const hop = withoutPort(hops[i].trim());
       if (isIP(hop) === 0) break;
-      client = hop;
+      client = shortAddress(hop);
     }
     return client;
   }
@@ -71,7 +74,10 @@ export class TrustedProxies {
 
 /** Some proxies add the port: `1.2.3.4:5678`, `[::1]:5678`. */
 function withoutPort(hop: string): string {
-  if (hop.startsWith('[')) return hop.slice(1, hop.indexOf(']'));
+  if (hop.startsWith('[')) {
+    const end = hop.indexOf(']');
+    return end < 0 ? '' : hop.slice(1, end);
+  }
   const colon = hop.indexOf(':');
   return colon > 0 && colon === hop.lastIndexOf(':') ? hop.slice(0, colon) : hop;
 }

@@ -2,8 +2,9 @@
  * Step 1. Copies what we need out of the listener's request, which is dead when its callback returns, and judges what
  * no service must ever see: framing that two parsers could read differently, illegal bytes, ambiguous paths.
  */
-import * as failures from '../errors.js';
+
 import type { Failure } from '../errors.js';
+import * as failures from '../errors.js';
 import { Exchange } from '../exchange.js';
 import { normalHost } from '../route/host.js';
 import { canonicalPath, pathFault, validQuery } from '../route/path.js';
@@ -51,7 +52,11 @@ export function capture(
 }
 
 /** Who calls, and what the request is called. */
-function identify(x: Exchange, res: HttpResponse, { trusted, proxyProtocol }: CaptureOptions): Failure | null {
+function identify(
+  x: Exchange,
+  res: HttpResponse,
+  { trusted, proxyProtocol }: CaptureOptions,
+): Failure | null {
   const peer = proxyProtocol ? proxiedPeers.addressOf(res) : addressText(res.getRemoteAddressAsText());
   x.peerIp = peer ?? addressText(res.getRemoteAddressAsText());
   x.clientIp = x.peerIp;
@@ -60,7 +65,8 @@ function identify(x: Exchange, res: HttpResponse, { trusted, proxyProtocol }: Ca
     x.forwarded = head.forwarded;
     x.forwardedFor = head.forwardedFor;
     // Proxies often pass on what the client wrote here, and both go into `Forwarded` as they are.
-    if (head.forwardedProto === 'http' || head.forwardedProto === 'https') x.forwardedProto = head.forwardedProto;
+    if (head.forwardedProto === 'http' || head.forwardedProto === 'https')
+      x.forwardedProto = head.forwardedProto;
     if (normalHost(head.forwardedHost) !== '') x.forwardedHost = head.forwardedHost;
     x.clientIp = trusted.clientOf(x.peerIp, head.forwardedFor);
     if (isRequestId(head.requestId)) x.id = head.requestId;

@@ -15,7 +15,8 @@ export interface ClientEvents {
 // An `import` of node:http evaluates its lazy exports and with them a second undici: 13 MB in every process.
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 const STATUS_LINES: string[] = [];
-for (const [status, phrase] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(status)] = `${status} ${phrase}`;
+for (const [status, phrase] of Object.entries(STATUS_CODES))
+  STATUS_LINES[Number(status)] = `${status} ${phrase}`;
 
 /** How long a client has to read the end of an answer that ends the connection, in milliseconds. */
 const LAST_READ_MS = 500;
@@ -206,7 +207,10 @@ export class HttpClient implements Client {
     let block = fields[1];
     for (let i = 2; i < fields.length; i += 2) block += `\r\n${fields[i]}: ${fields[i + 1]}`;
     block += last;
-    this.#res.writeHeader(fields[0], Buffer.byteLength(block) === block.length ? block : Buffer.from(block, 'latin1'));
+    this.#res.writeHeader(
+      fields[0],
+      Buffer.byteLength(block) === block.length ? block : Buffer.from(block, 'latin1'),
+    );
   }
 
   #finish(): void {

@@ -4,8 +4,9 @@
  *
  * There is one reader per process, used and emptied within the listener's synchronous callback.
  */
-import * as failures from '../errors.js';
+
 import type { Failure } from '../errors.js';
+import * as failures from '../errors.js';
 import type { HttpRequest } from './uws.js';
 
 export type UnderscorePolicy = 'reject' | 'drop' | 'allow';
@@ -14,7 +15,6 @@ export type UnderscorePolicy = 'reject' | 'drop' | 'allow';
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /** What nearly all values consist of: they pass as they are. */
 const PLAIN_VALUE = /^[\t -~]*$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const ILLEGAL_VALUE = /[\x00-\x08\x0a-\x1f\x7f\ufffd]/;
 
 class HeadReader {
@@ -136,7 +136,8 @@ class HeadReader {
         break;
       default:
     }
-    if (name.charCodeAt(0) === 0x78 && name.startsWith('x-forwarded-')) return this.#forwardedField(name, value);
+    if (name.charCodeAt(0) === 0x78 && name.startsWith('x-forwarded-'))
+      return this.#forwardedField(name, value);
     if (this.#underscores !== 'allow' && name.includes('_')) {
       // `x_user_id` and `x-user-id` are one variable to CGI-style services.
       if (this.#underscores === 'reject') this.fault ??= failures.BAD_HEADER;
@@ -171,7 +172,13 @@ class HeadReader {
 
   /** The client asked for the connection to end with this exchange. */
   wantsClose(): boolean {
-    return this.connection !== '' && this.connection.toLowerCase().split(/[\s,]+/).includes('close');
+    return (
+      this.connection !== '' &&
+      this.connection
+        .toLowerCase()
+        .split(/[\s,]+/)
+        .includes('close')
+    );
   }
 }
 

@@ -2,9 +2,11 @@
  * The listener: the one place where uWebSockets.js is opened and closed. It shares its port with the listeners of the
  * other workers (SO_REUSEPORT); the kernel spreads connections over them.
  */
+import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
 import { proxiedPeers } from './proxied-peers.js';
+import { withBoundedReceiveBuffer } from './receive-buffer.js';
 import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
 type ListenConfig = Config['listen'];
@@ -15,20 +17,22 @@ export interface ListenerOptions {
   port: number;
 }
 
-/** An app of the addon and the socket it listens on. */
+/** An app of the addon, the socket it listens on, and how many connections it has. */
 interface Open {
   app: TemplatedApp;
   socket: us_listen_socket;
+  connections: number;
+  accepting: boolean;
 }
 
 export class Listener {
   readonly #uws: Uws;
   readonly #gateway: Gateway;
-  #listen: ListenConfig;
-  #open: Open;
+  /** What the current certificates were made from. */
+  #material: string;
+  #current: Open;
   /** Apps whose certificate was replaced: they accept no more, and their connections live on. */
-  #former: Open[] = [];
-  #connections = 0;
+  readonly #former = new Set<Open>();
   readonly port: number;
 
   /** @throws Error when the port cannot be listened on or a certificate cannot be used. */
@@ -39,14 +43,16 @@ export class Listener {
   private constructor(listen: ListenConfig, port: number, gateway: Gateway) {
     this.#uws = loadUws(listen.maxHeaderBytes);
     this.#gateway = gateway;
-    this.#listen = listen;
-    this.#open = this.#start(listen, port);
-    this.port = this.#uws.us_socket_local_port(this.#open.socket as never);
+    this.#material = tlsMaterial(listen);
+    this.#current = this.#start(listen, port);
+    this.port = this.#uws.us_socket_local_port(this.#current.socket as never);
   }
 
   /** Open connections of clients. */
   connections(): number {
-    return this.#connections;
+    let sum = this.#current.connections;
+    for (const { connections } of this.#former) sum += connections;
+    return sum;
   }
 
   /**
@@ -56,43 +62,66 @@ export class Listener {
    * @throws Error when a certificate cannot be used; the old ones stay then.
    */
   async update(listen: ListenConfig): Promise<void> {
-    if (listen.tls === null || this.#listen.tls === null) return;
-    const former = this.#open;
-    this.#open = this.#start(listen, this.port);
-    this.#listen = listen;
-    this.#uws.us_listen_socket_close(former.socket);
-    this.#former.push(former);
+    const material = tlsMaterial(listen);
+    if (material === this.#material || material === '' || this.#material === '') return;
+    const former = this.#current;
+    this.#current = this.#start(listen, this.port);
+    this.#material = material;
+    this.#former.add(former);
+    this.#stop(former);
+    this.#forget(former);
   }
 
   stopAccepting(): void {
-    this.#uws.us_listen_socket_close(this.#open.socket);
+    this.#stop(this.#current);
   }
 
   /** Cuts every connection that is left. */
   close(): void {
-    for (const { app } of [...this.#former, this.#open]) app.close();
-    this.#former = [];
+    for (const { app } of [...this.#former, this.#current]) app.close();
+    this.#former.clear();
+  }
+
+  #stop(open: Open): void {
+    if (!open.accepting) return;
+    open.accepting = false;
+    this.#uws.us_listen_socket_close(open.socket);
+  }
+
+  /** A former app goes with its last connection. */
+  #forget(open: Open): void {
+    if (open.connections === 0 && this.#former.delete(open)) open.app.close();
   }
 
   #start(listen: ListenConfig, port: number): Open {
     const app = this.#createApp(listen);
     const scheme = listen.tls === null ? 'http' : 'https';
     const gateway = this.#gateway;
-    app.filter((res, count) => {
-      const opened = Number(count) > 0;
-      this.#connections += opened ? 1 : -1;
-      if (opened) proxiedPeers.opened(res);
-    });
+    const open: Open = { app, socket: {}, connections: 0, accepting: true };
     app.any('/*', (res, req) => gateway.handle(res, req, scheme));
-    let socket: us_listen_socket | false = false;
-    app.listen(listen.host, port, (listening) => {
-      socket = listening;
+    // A name of its own certificate has routes of its own too; `domain` turns the app to them.
+    for (const { host } of listen.tls?.sni ?? []) {
+      app.domain(host).any('/*', (res, req) => gateway.handle(res, req, scheme));
+    }
+    // biome-ignore lint/suspicious/useIterableCallbackReturn: not an array: it is told of each connection
+    app.filter((res, count) => {
+      if (Number(count) > 0) {
+        open.connections++;
+        proxiedPeers.opened(res);
+      } else {
+        open.connections--;
+        if (open !== this.#current) setImmediate(() => this.#forget(open));
+      }
     });
+    const socket = withBoundedReceiveBuffer(() => listenOn(app, listen.host, port));
     if (socket === false) {
       app.close();
-      throw new Error(`cannot listen on ${listen.host}:${port}: the port is in use, or the address is not this machine's`);
+      throw new Error(
+        `cannot listen on ${listen.host}:${port}: the port is in use, or the address is not this machine's`,
+      );
     }
-    return { app, socket };
+    open.socket = socket;
+    return open;
   }
 
   #createApp({ tls }: ListenConfig): TemplatedApp {
@@ -101,6 +130,25 @@ export class Listener {
     for (const named of tls.sni) app.addServerName(named.host, appOptions(named));
     return app;
   }
+}
+
+/** The addon calls back before `listen` returns. */
+function listenOn(app: TemplatedApp, host: string, port: number): us_listen_socket | false {
+  let socket: us_listen_socket | false = false;
+  app.listen(host, port, (listening) => {
+    socket = listening;
+  });
+  return socket;
+}
+
+/** Everything that certificates are made from, as one text; empty without TLS. */
+function tlsMaterial({ tls }: ListenConfig): string {
+  if (tls === null) return '';
+  const files = [tls, ...tls.sni].flatMap(({ cert, key }) => [
+    readFileSync(cert, 'latin1'),
+    readFileSync(key, 'latin1'),
+  ]);
+  return JSON.stringify([tls, files]);
 }
 
 function appOptions({ cert, key, passphrase }: { cert: string; key: string; passphrase?: string }) {

@@ -1,6 +1,7 @@
 /** The head of the service's answer, without what belongs to the service's connection. */
-import type { IncomingHttpHeaders } from './undici.js';
+
 import type { Exchange } from '../exchange.js';
+import type { IncomingHttpHeaders } from './undici.js';
 
 /** The service announced no length, or it is not for us to repeat. */
 export const UNKNOWN_LENGTH = -1;

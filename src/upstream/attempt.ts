@@ -2,8 +2,9 @@
  * One try to get an answer from one endpoint. It is itself the handler that undici calls: no closure and no promise
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
-import * as failures from '../errors.js';
+
 import type { Failure } from '../errors.js';
+import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
 import { bodyPassed } from '../memory.js';
 import { BAD_LENGTH, takeAnswerHead } from './answer-head.js';
@@ -31,6 +32,12 @@ const SENDING = 1;
 const AWAITING = 2;
 const RECEIVING = 3;
 const OVER = 4;
+
+/**
+ * How many times `idle` a client may take before it counts as stalled: the kernel says that there is room only when a
+ * third of its buffer (4 MB on fast links) is free again.
+ */
+const CLIENT_PATIENCE = 4;
 
 export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
@@ -147,7 +154,11 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#phase === SENDING) this.#await();
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
     // Interim answers (1xx) end here: the listener cannot pass them on.
     if (this.#phase === OVER || status < 200) return;
     const x = this.#x;
@@ -166,6 +177,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     bodyPassed(chunk.length);
     if (this.#x.client.write(chunk)) return;
     this.#paused = true;
+    this.#dueIn(this.#timeouts.idle * CLIENT_PATIENCE);
     controller.pause();
   }
 

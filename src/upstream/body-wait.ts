@@ -2,6 +2,9 @@
 import type { Exchange, OngoingAttempt, RequestBody } from '../exchange.js';
 import type { Deadlines, Timed } from './deadlines.js';
 
+/** How often it looks within the time that a silence may last: a stall is noticed at most a quarter too late. */
+const LOOKS = 4;
+
 /** `then` follows when the body is complete, `onStalled` when nothing of it has come for `idleMs` milliseconds. */
 export function waitForBody(
   x: Exchange,
@@ -28,6 +31,8 @@ class BodyWait implements Timed, OngoingAttempt {
   readonly #idleMs: number;
   readonly #onStalled: () => void;
   #seen: number;
+  /** Looks since something came. */
+  #quiet = 0;
 
   constructor(body: RequestBody, idleMs: number, deadlines: Deadlines, now: number, onStalled: () => void) {
     this.#body = body;
@@ -35,16 +40,15 @@ class BodyWait implements Timed, OngoingAttempt {
     this.#idleMs = idleMs;
     this.#onStalled = onStalled;
     this.#seen = body.received;
-    this.dueAt = now + idleMs;
+    this.dueAt = now + idleMs / LOOKS;
     deadlines.add(this, now);
   }
 
   expire(): void {
-    if (this.#body.received > this.#seen) {
-      this.#seen = this.#body.received;
-      this.dueAt = this.#deadlines.now + this.#idleMs;
-      return;
-    }
+    this.#quiet = this.#body.received > this.#seen ? 0 : this.#quiet + 1;
+    this.#seen = this.#body.received;
+    this.dueAt = this.#deadlines.now + this.#idleMs / LOOKS;
+    if (this.#quiet < LOOKS) return;
     this.#deadlines.remove(this);
     this.#onStalled();
   }

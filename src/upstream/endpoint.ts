@@ -2,8 +2,8 @@
  * One address of a service, and this worker's connections to it: a bound on how many, and a bounded queue behind it.
  */
 import { readFileSync } from 'node:fs';
-import { buildConnector, type ClientOptions } from './undici.js';
 import { Connection } from './connection.js';
+import { buildConnector, type ClientOptions } from './undici.js';
 
 export interface EndpointOptions {
   /** Origin: scheme, host and port. */

@@ -1,12 +1,14 @@
 /** What undici, Node and TLS report, in the gateway's own terms. */
-import * as failures from '../errors.js';
+
 import type { Failure } from '../errors.js';
+import * as failures from '../errors.js';
 
 /** The request was handed to no connection yet. */
 export function connectFailure(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
   if (isOurMistake(code)) return failures.INTERNAL;
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code.startsWith('EAI_')) return failures.NAME_NOT_RESOLVED;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code.startsWith('EAI_'))
+    return failures.NAME_NOT_RESOLVED;
   if (code === 'ETIMEDOUT') return failures.CONNECT_TIMEOUT;
   if (isTlsError(code)) return failures.TLS_FAILED;
   return failures.CONNECT_FAILED;
@@ -26,9 +28,12 @@ export function exchangeFailure(error: NodeJS.ErrnoException, answerBegun: boole
     default:
   }
   if (error.name === 'HTTPParserError') {
-    return error.message.includes('Invalid EOF state') ? cutShort(answerBegun) : failures.UPSTREAM_PROTOCOL_ERROR;
+    return error.message.includes('Invalid EOF state')
+      ? cutShort(answerBegun)
+      : failures.UPSTREAM_PROTOCOL_ERROR;
   }
-  if (error.message === 'bad response' || error.message === 'bad upgrade') return failures.UPSTREAM_PROTOCOL_ERROR;
+  if (error.message === 'bad response' || error.message === 'bad upgrade')
+    return failures.UPSTREAM_PROTOCOL_ERROR;
   return cutShort(answerBegun);
 }
 

@@ -31,7 +31,8 @@ export function forwardHeaders(x: Exchange, authority: string): string[] {
   ];
   const { headers, body } = x;
   for (let i = 0; i < headers.length; i++) fields.push(headers[i]);
-  if (body !== null && body.length > 0 && body.whole === null) fields.push('content-length', String(body.length));
+  if (body !== null && body.length > 0 && body.whole === null)
+    fields.push('content-length', String(body.length));
   return fields;
 }
 

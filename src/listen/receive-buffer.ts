@@ -1,0 +1,49 @@
+/**
+ * Bounds what one read of the listener can bring. As long as a read fills its buffer of 512 KiB, uSockets reads on,
+ * whether the response was paused or not: a client on a fast link could push a whole upload into memory. With less
+ * than that in the kernel's buffer a read is never full, and `pause()` holds.
+ *
+ * The price is the window of a connection: about 400 KiB can be under way per round trip.
+ */
+import { readdirSync, readlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+/** The kernel doubles it (socket(7)): 416 KiB with its bookkeeping, below the 488 KiB from which uSockets reads on. */
+const RECEIVE_BYTES = 208 * 1024;
+
+// Linux, <asm-generic/socket.h>
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+
+type Descriptors = ReadonlySet<string>;
+
+/** Opens a listening socket with `open`; the connections it accepts inherit the bound. Linux only, else just opens. */
+export function withBoundedReceiveBuffer<T>(open: () => T): T {
+  if (process.platform !== 'linux') return open();
+  const before = sockets();
+  const opened = open();
+  for (const descriptor of sockets()) {
+    if (!before.has(descriptor)) bound(Number(descriptor.split(' ')[0]));
+  }
+  return opened;
+}
+
+/** The sockets this process has open. Nothing else can open one in between: opening is synchronous. */
+function sockets(): Descriptors {
+  const open = new Set<string>();
+  for (const descriptor of readdirSync('/proc/self/fd')) {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${descriptor}`);
+      if (target.startsWith('socket:')) open.add(`${descriptor} ${target}`);
+    } catch {
+      // The descriptor of the folder itself is gone by now.
+    }
+  }
+  return open;
+}
+
+function bound(descriptor: number): void {
+  const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
+  const setsockopt = koffi.load(null).func('int setsockopt(int, int, int, const int *, uint32_t)');
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, [RECEIVE_BYTES], 4);
+}
