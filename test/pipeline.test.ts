@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Exchange } from '../src/exchange.ts';
-import { ANSWERED, CONTINUE, compile, type Stages, type Verdict } from '../src/pipeline.ts';
+import { ANSWERED, CONTINUE, compile, type Stage, type Stages, type Verdict } from '../src/pipeline.ts';
 
-const x = () => new Exchange(() => ({}) as never, 0);
+const x = () => new Exchange(0);
 
 /** Stages that note their name in `calls` when they run. */
 function noting(calls: string[], verdicts: Record<string, Verdict | Promise<Verdict>>): Stages[] {
@@ -17,11 +17,15 @@ function noting(calls: string[], verdicts: Record<string, Verdict | Promise<Verd
 describe('a compiled pipeline', () => {
   it('has null for each hook that nobody uses', () => {
     expect(compile([])).toEqual({ onRequest: null, onForward: null, onResponse: null, onDone: null });
-    expect(compile([{ onDone: () => {} }])).toMatchObject({ onRequest: null, onForward: null, onResponse: null });
+    expect(compile([{ onDone: () => {} }])).toMatchObject({
+      onRequest: null,
+      onForward: null,
+      onResponse: null,
+    });
   });
 
   it('takes a single stage as it is', () => {
-    const onRequest = () => CONTINUE;
+    const onRequest: Stage = () => CONTINUE;
     const onForward = () => {};
     const pipeline = compile([{ onRequest }, { onForward }]);
     expect(pipeline.onRequest).toBe(onRequest);
@@ -45,7 +49,13 @@ describe('a compiled pipeline', () => {
   it('goes on behind a stage that waits', async () => {
     const calls: string[] = [];
     const { onRequest } = compile(
-      noting(calls, { a: CONTINUE, b: Promise.resolve(CONTINUE), c: CONTINUE, d: Promise.resolve(CONTINUE), e: CONTINUE }),
+      noting(calls, {
+        a: CONTINUE,
+        b: Promise.resolve(CONTINUE),
+        c: CONTINUE,
+        d: Promise.resolve(CONTINUE),
+        e: CONTINUE,
+      }),
     );
     const verdict = onRequest?.(x());
     expect(verdict).toBeInstanceOf(Promise);
@@ -84,6 +94,8 @@ describe('a compiled pipeline', () => {
     });
     const { onForward, onResponse, onDone } = compile(stages);
     for (const hook of [onForward, onResponse, onDone]) hook?.(x());
-    expect(calls).toEqual(['forward', 'response', 'done'].flatMap((hook) => ['a', 'b', 'c'].map((n) => `${hook} ${n}`)));
+    expect(calls).toEqual(
+      ['forward', 'response', 'done'].flatMap((hook) => ['a', 'b', 'c'].map((n) => `${hook} ${n}`)),
+    );
   });
 });

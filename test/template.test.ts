@@ -3,7 +3,7 @@ import { Exchange } from '../src/exchange.ts';
 import { compileTemplate, templateFault, variableNames } from '../src/template.ts';
 
 function exchange(fields: Partial<Exchange> = {}): Exchange {
-  const x = new Exchange(() => ({}) as never, 0);
+  const x = new Exchange(0);
   return Object.assign(x, {
     method: 'GET',
     path: '/shop/7/a/b',

@@ -2,7 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { exchangeRaw, get, head, type RawAnswer } from '../harness/raw-client.ts';
-import { ok, type RawRequest, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
+import {
+  ok,
+  type RawRequest,
+  type ScriptedService,
+  startScriptedService,
+} from '../harness/scripted-service.ts';
 
 let service: ScriptedService;
 let gateway: RunningGateway;
@@ -45,7 +50,12 @@ beforeAll(async () => {
       { name: 'off', match: { path: '/off' }, service: 'scripted', headers: {} },
       { name: 'closed', match: { path: '/closed' }, service: 'closed' },
       ...Object.entries(OPERATIONS).flatMap(([name, operations]) => [
-        { name: `request-${name}`, match: { path: `/request/${name}/*` }, service: 'scripted', headers: { request: operations } },
+        {
+          name: `request-${name}`,
+          match: { path: `/request/${name}/*` },
+          service: 'scripted',
+          headers: { request: operations },
+        },
         {
           name: `response-${name}`,
           match: { path: `/response/${name}/*` },

@@ -41,7 +41,9 @@ function chunked(target: string, ...chunks: string[]): string {
 describe('maxBody', () => {
   it('takes a body of just that length', async () => {
     expect((await exchangeRaw(gateway.url, post('/small/fits', '0123456789'))).status).toBe(200);
-    expect((await exchangeRaw(gateway.url, chunked('/small/fits-chunked', '01234', '56789'))).status).toBe(200);
+    expect((await exchangeRaw(gateway.url, chunked('/small/fits-chunked', '01234', '56789'))).status).toBe(
+      200,
+    );
     expect((await exchangeRaw(gateway.url, post('/default/fits', 'a'.repeat(2000)))).status).toBe(200);
   });
 
@@ -87,7 +89,9 @@ describe('maxBody', () => {
 
   it('refuses a chunked body that comes at once', async () => {
     expectTooLarge(await exchangeRaw(gateway.url, chunked('/small/at-once', '0123456789a')));
-    expectTooLarge(await exchangeRaw(gateway.url, chunked('/large/at-once', 'a'.repeat(150_000), 'b'.repeat(150_000))));
+    expectTooLarge(
+      await exchangeRaw(gateway.url, chunked('/large/at-once', 'a'.repeat(150_000), 'b'.repeat(150_000))),
+    );
   });
 
   it('cuts an answer that has begun when the body turns out too large', async () => {
@@ -95,7 +99,9 @@ describe('maxBody', () => {
       socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n');
     });
     const client = await connectRaw(gateway.url);
-    client.send(`${head('POST', '/large/begun', 'Transfer-Encoding: chunked')}186a0\r\n${'a'.repeat(100_000)}\r\n`);
+    client.send(
+      `${head('POST', '/large/begun', 'Transfer-Encoding: chunked')}186a0\r\n${'a'.repeat(100_000)}\r\n`,
+    );
     await client.until('begun');
     client.send(`186a0\r\n${'a'.repeat(100_000)}\r\n186a0\r\n${'a'.repeat(100_000)}\r\n`);
     await client.closed();

@@ -20,6 +20,8 @@ export interface RawAnswer {
   /** All values of a field. */
   all(name: string): string[];
   body: Buffer;
+  /** Fields behind a chunked body. */
+  trailers: [name: string, value: string][];
   /** What said where the body ends. */
   framing: 'length' | 'chunked' | 'close' | 'none';
   /** False: the connection ended before the answer did. */
@@ -144,13 +146,17 @@ export function post(target: string, body: string, ...fields: string[]): string 
 }
 
 function readHead(text: string): RawAnswer {
-  const [line, ...lines] = text.split('\r\n');
-  const status = Number(/^HTTP\/1\.1 (\d{3})( |$)/.exec(line)?.[1]);
-  const fields = lines.map((field): [string, string] => {
+  const lineEnd = text.indexOf('\r\n');
+  const status = Number(/^HTTP\/1\.1 (\d{3})[ \r]/.exec(`${text}\r`)?.[1]);
+  return answerOf(status, lineEnd < 0 ? [] : readFields(text.slice(lineEnd + 2)));
+}
+
+function readFields(text: string): [string, string][] {
+  if (text === '') return [];
+  return text.split('\r\n').map((field): [string, string] => {
     const colon = field.indexOf(':');
     return [field.slice(0, colon).toLowerCase(), field.slice(colon + 1).trim()];
   });
-  return answerOf(status, fields);
 }
 
 function answerOf(status: number, fields: [string, string][]): RawAnswer {
@@ -160,6 +166,7 @@ function answerOf(status: number, fields: [string, string][]): RawAnswer {
     header: (name) => fields.find(([field]) => field === name)?.[1],
     all: (name) => fields.filter(([field]) => field === name).map(([, value]) => value),
     body: Buffer.alloc(0),
+    trailers: [],
     framing: 'none',
     complete: false,
   };
@@ -205,10 +212,12 @@ function readChunks(answer: RawAnswer, rest: Buffer): number {
     const size = Number.parseInt(rest.toString('latin1', at, lineEnd), 16);
     if (Number.isNaN(size)) throw new Error(`no chunk size: ${rest.toString('latin1', at, at + 80)}`);
     const start = lineEnd + 2;
-    if (size === 0 && rest.length >= start + 2) {
+    if (size === 0) {
+      const end = rest.indexOf('\r\n\r\n', lineEnd);
       answer.body = Buffer.concat(parts);
-      answer.complete = true;
-      return start + 2;
+      answer.complete = end >= 0;
+      answer.trailers = readFields(rest.toString('latin1', start, Math.max(start, end)));
+      return end < 0 ? -1 : end + 4;
     }
     parts.push(rest.subarray(start, start + size));
     if (rest.length < start + size + 2) break;

@@ -89,14 +89,26 @@ describe('fields of one connection', () => {
       'Proxy-Authenticate: Basic',
       'X-Kept: 1',
     ]);
-    for (const name of ['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'trailer', 'te', 'proxy-authenticate']) {
+    for (const name of [
+      'connection',
+      'keep-alive',
+      'proxy-connection',
+      'upgrade',
+      'trailer',
+      'te',
+      'proxy-authenticate',
+    ]) {
       expect(answer.all(name)).toEqual([]);
     }
     expect(answer.header('x-kept')).toBe('1');
   });
 
   it('stay behind when Connection names them', async () => {
-    for (const connection of [['Connection: X-Hop'], ['Connection: close, x-hop'], ['Connection: a', 'Connection: X-Hop']]) {
+    for (const connection of [
+      ['Connection: X-Hop'],
+      ['Connection: close, x-hop'],
+      ['Connection: a', 'Connection: X-Hop'],
+    ]) {
       const answer = await passed([...connection, 'X-Hop: 1', 'X-Kept: 1']);
       expect(answer.all('x-hop')).toEqual([]);
       expect(answer.all('x-kept')).toEqual(['1']);
@@ -109,7 +121,9 @@ describe('fields of one connection', () => {
   });
 
   it('cannot take away what the gateway says', async () => {
-    const answer = await passed(['Connection: X-Request-Id, Date, X-Stamp', 'X-Stamp: theirs'], { path: '/stamped' });
+    const answer = await passed(['Connection: X-Request-Id, Date, X-Stamp', 'X-Stamp: theirs'], {
+      path: '/stamped',
+    });
     expect(answer.all('x-request-id')).toHaveLength(1);
     expect(answer.all('date')).toHaveLength(1);
     expect(answer.all('x-stamp')).toEqual(['ours']);

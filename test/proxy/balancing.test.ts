@@ -8,7 +8,9 @@ let services: RunningService[];
 let gateway: RunningGateway;
 
 beforeAll(async () => {
-  services = await Promise.all(['a', 'b', 'c'].map((name) => startService((_request, response) => response.end(name))));
+  services = await Promise.all(
+    ['a', 'b', 'c'].map((name) => startService((_request, response) => response.end(name))),
+  );
   const endpoints = services.map(({ url }, i) => ({ url, weight: [5, 3, 1][i] }));
   const weighted = (balance: string) => ({ endpoints, balance });
   gateway = await startGateway({
@@ -17,7 +19,11 @@ beforeAll(async () => {
       weighted: weighted('round-robin'),
       random: weighted('random'),
     },
-    routes: ['turns', 'weighted', 'random'].map((name) => ({ name, match: { path: `/${name}` }, service: name })),
+    routes: ['turns', 'weighted', 'random'].map((name) => ({
+      name,
+      match: { path: `/${name}` },
+      service: name,
+    })),
   });
 });
 

@@ -16,7 +16,10 @@ beforeAll(async () => {
     services: {
       scripted: { endpoints: [service.url] },
       // An endpoint of its own: another spelling of the same address.
-      narrow: { endpoints: [service.url.replace('127.0.0.1', 'localhost')], connections: { max: 1, queue: 5 } },
+      narrow: {
+        endpoints: [service.url.replace('127.0.0.1', 'localhost')],
+        connections: { max: 1, queue: 5 },
+      },
     },
     routes: [
       { name: 'scripted', match: { path: '/*' }, service: 'scripted' },

@@ -33,7 +33,11 @@ function config(): Record<string, unknown> {
     services: Object.fromEntries(
       Object.entries(bounds).map(([name, connections]) => [
         name,
-        { endpoints: [service.url], connections, timeouts: { connect: name === 'impatient' ? '200ms' : '10s' } },
+        {
+          endpoints: [service.url],
+          connections,
+          timeouts: { connect: name === 'impatient' ? '200ms' : '10s' },
+        },
       ]),
     ),
     routes: Object.keys(bounds).map((name) => ({
@@ -85,7 +89,9 @@ describe('connections.max', () => {
     held.answer();
     expect((await third.answer).body.toString()).toBe('/two/order-2');
     expect((await fourth.answer).body.toString()).toBe('/two/order-3');
-    const paths = service.seen.map((request) => request.target).filter((target) => target.startsWith('/two/order-'));
+    const paths = service.seen
+      .map((request) => request.target)
+      .filter((target) => target.startsWith('/two/order-'));
     expect(paths).toEqual(['/two/order-0', '/two/order-1', '/two/order-2', '/two/order-3']);
     service.to('/two/order-1')[0].socket.write(ok('held'));
     await Promise.all(first.map(({ answer }) => answer));
@@ -175,14 +181,16 @@ describe('a connection', () => {
   it('is used again', async () => {
     const before = service.connectionCount;
     const client = await connectRaw(gateway.url);
-    for (let i = 0; i < 20; i++) expect((await client.send(get(`/none/again-${i}`)).answer()).status).toBe(200);
+    for (let i = 0; i < 20; i++)
+      expect((await client.send(get(`/none/again-${i}`)).answer()).status).toBe(200);
     expect(service.connectionCount - before).toBeLessThanOrEqual(1);
   });
 
   it('is not used again when the service says so', async () => {
     service.on('/none/close', (socket) => void socket.write(ok('last', 'Connection: close')));
     const before = service.connectionCount;
-    for (let i = 0; i < 3; i++) expect((await exchangeRaw(gateway.url, get('/none/close'))).body.toString()).toBe('last');
+    for (let i = 0; i < 3; i++)
+      expect((await exchangeRaw(gateway.url, get('/none/close'))).body.toString()).toBe('last');
     expect(service.connectionCount - before).toBeGreaterThanOrEqual(2);
   });
 

@@ -18,7 +18,11 @@ beforeAll(async () => {
       {
         name: 'json',
         match: { path: '/json' },
-        respond: { status: 418, headers: { 'X-Kind': 'teapot', 'Cache-Control': 'no-store' }, body: { tea: ['green'] } },
+        respond: {
+          status: 418,
+          headers: { 'X-Kind': 'teapot', 'Cache-Control': 'no-store' },
+          body: { tea: ['green'] },
+        },
       },
       { name: 'empty', match: { path: '/empty' }, respond: {} },
       { name: 'no-content', match: { path: '/no-content' }, respond: { status: 204 } },
@@ -26,7 +30,10 @@ beforeAll(async () => {
       {
         name: 'moved-with',
         match: { path: '/old/:id/*' },
-        redirect: { to: 'https://${request.host}/new/${param.id}/${param.*}?from=${request.path}', status: 302 },
+        redirect: {
+          to: 'https://${request.host}/new/${param.id}/${param.*}?from=${request.path}',
+          status: 302,
+        },
       },
       { name: 'only-get', match: { path: '/only', methods: ['GET'] }, service: 'scripted' },
       { name: 'only-put', match: { path: '/only', methods: ['PUT', 'DELETE'] }, service: 'scripted' },
@@ -69,7 +76,11 @@ describe('respond', () => {
 
   it('may have no body', async () => {
     const empty = await exchangeRaw(gateway.url, get('/empty'));
-    expect([empty.status, empty.header('content-length'), empty.header('content-type')]).toEqual([200, '0', undefined]);
+    expect([empty.status, empty.header('content-length'), empty.header('content-type')]).toEqual([
+      200,
+      '0',
+      undefined,
+    ]);
     const none = await exchangeRaw(gateway.url, get('/no-content'));
     expect([none.status, none.header('content-length')]).toEqual([204, undefined]);
   });

@@ -43,7 +43,10 @@ afterAll(async () => {
 let count = 0;
 
 /** The request as the service saw it. */
-async function passed(fields: string[], { prefix = '', via = gateway, method = 'GET' } = {}): Promise<RawRequest> {
+async function passed(
+  fields: string[],
+  { prefix = '', via = gateway, method = 'GET' } = {},
+): Promise<RawRequest> {
   const path = `${prefix}/fields-${count++}`;
   const answer = await exchangeRaw(via.url, head(method, path, ...fields));
   expect(answer.status).toBe(200);
@@ -184,7 +187,8 @@ describe('the way here', () => {
     expect(request.all('x-forwarded-proto')).toEqual(['http']);
     expect(request.all('x-forwarded-host')).toEqual(['shop.example.com']);
     expect(request.all('forwarded')).toEqual(['for=127.0.0.1;host="shop.example.com";proto=http']);
-    for (const name of ['x-forwarded-port', 'x-forwarded-anything', 'x-real-ip']) expect(request.all(name)).toEqual([]);
+    for (const name of ['x-forwarded-port', 'x-forwarded-anything', 'x-real-ip'])
+      expect(request.all(name)).toEqual([]);
     expect(request.all('x-request-id')).toEqual([expect.stringMatching(UUID_V7)]);
   });
 
@@ -306,7 +310,10 @@ describe('the body', () => {
   });
 
   it('of unknown length may get one when it has all arrived', async () => {
-    await exchangeRaw(gateway.url, `${head('POST', '/at-once', 'Transfer-Encoding: chunked')}3\r\none\r\n0\r\n\r\n`);
+    await exchangeRaw(
+      gateway.url,
+      `${head('POST', '/at-once', 'Transfer-Encoding: chunked')}3\r\none\r\n0\r\n\r\n`,
+    );
     const [request] = service.to('/at-once');
     expect((await request.whole).toString()).toBe('one');
     const framing = [...request.all('transfer-encoding'), ...request.all('content-length')];

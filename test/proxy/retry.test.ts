@@ -73,7 +73,7 @@ describe('a request on an idle connection that the service is just closing', () 
 
   it('is sent again with its body when it is a PUT', async () => {
     closesUsedConnections('/put', 'end');
-    const answer = await exchangeRaw(gateway.url, head('PUT', '/put', 'Content-Length: 4') + 'body');
+    const answer = await exchangeRaw(gateway.url, `${head('PUT', '/put', 'Content-Length: 4')}body`);
     expect(answer.status).toBe(200);
     expect(service.to('/put').map((request) => request.body.toString())).toEqual(['body', 'body']);
   });
@@ -81,7 +81,7 @@ describe('a request on an idle connection that the service is just closing', () 
   it.each(['POST', 'PATCH', 'LOCK'])('is not sent again when it is a %s: at most once', async (method) => {
     const path = `/unsafe-${method}`;
     closesUsedConnections(path, 'end');
-    const answer = await exchangeRaw(gateway.url, head(method, path, 'Content-Length: 4') + 'body');
+    const answer = await exchangeRaw(gateway.url, `${head(method, path, 'Content-Length: 4')}body`);
     expect(answer.status).toBe(502);
     expect(JSON.parse(answer.body.toString()).code).toBe('UPSTREAM_RESET');
     expect(service.to(path)).toHaveLength(1);
@@ -91,7 +91,10 @@ describe('a request on an idle connection that the service is just closing', () 
   it('is not sent again when its body has been streamed', async () => {
     closesUsedConnections('/large-put', 'end');
     const body = 'a'.repeat(300_000);
-    const answer = await exchangeRaw(gateway.url, head('PUT', '/large-put', `Content-Length: ${body.length}`) + body);
+    const answer = await exchangeRaw(
+      gateway.url,
+      head('PUT', '/large-put', `Content-Length: ${body.length}`) + body,
+    );
     expect(answer.status).toBe(502);
     expect(service.to('/large-put')).toHaveLength(1);
   });

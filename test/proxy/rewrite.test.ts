@@ -19,7 +19,9 @@ const REWRITES: Record<string, { path: string; rewrite: object; encodedSlashes?:
   'query-set': {
     path: '/query/set/:id',
     rewrite: {
-      query: { set: { source: 'gateway', id: '${param.id}', ip: '${client.ip}', 'a b': 'c&d=e', q: '${query.from}' } },
+      query: {
+        set: { source: 'gateway', id: '${param.id}', ip: '${client.ip}', 'a b': 'c&d=e', q: '${query.from}' },
+      },
     },
   },
   'query-remove': { path: '/query/remove', rewrite: { query: { remove: ['debug', 'a b'] } } },

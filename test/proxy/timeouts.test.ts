@@ -1,6 +1,7 @@
 /** Each way of waiting has its own bound and its own code. */
-import { Worker } from 'node:worker_threads';
+
 import { connect, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, head, type RawAnswer } from '../harness/raw-client.ts';
@@ -166,12 +167,18 @@ describe('firstByte', () => {
 
 describe('idle', () => {
   it('bounds a silence in the middle of the answer', async () => {
-    service.on('/stops', (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun'));
+    service.on(
+      '/stops',
+      (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun'),
+    );
     const { result, ms } = await timed(() => exchangeRaw(gateway.url, get('/idle/stops')));
     expect(result).toMatchObject({ status: 200, complete: false });
     expect(ms).toBeGreaterThan(230);
     expect(ms).toBeLessThan(250 + GENEROUS_MS);
-    expect(await accessLine('/idle/stops')).toMatchObject({ failure: 'UPSTREAM_IDLE_TIMEOUT', blame: 'upstream' });
+    expect(await accessLine('/idle/stops')).toMatchObject({
+      failure: 'UPSTREAM_IDLE_TIMEOUT',
+      blame: 'upstream',
+    });
     await expectStillServes();
   });
 
@@ -193,7 +200,10 @@ describe('idle', () => {
     service.on('/deaf', (socket) => void socket.pause());
     const client = await connectRaw(gateway.url);
     client.send(head('POST', '/idle/deaf', 'Content-Length: 100000000'));
-    const timer = setInterval(() => client.socket.writableLength < 1_000_000 && client.send(Buffer.alloc(1_000_000)), 5);
+    const timer = setInterval(
+      () => client.socket.writableLength < 1_000_000 && client.send(Buffer.alloc(1_000_000)),
+      5,
+    );
     const answer = await client.answer().finally(() => clearInterval(timer));
     expect(answer.status).toBe(504);
     expect(codeOf(answer)).toBe('UPSTREAM_IDLE_TIMEOUT');
@@ -209,7 +219,10 @@ describe('idle', () => {
     expect(codeOf(answer)).toBe('REQUEST_TIMEOUT');
     expect(answer.header('proxy-status')).toBeUndefined();
     await client.closed();
-    expect(await accessLine('/idle/half-sent')).toMatchObject({ failure: 'REQUEST_TIMEOUT', blame: 'client' });
+    expect(await accessLine('/idle/half-sent')).toMatchObject({
+      failure: 'REQUEST_TIMEOUT',
+      blame: 'client',
+    });
     await expectStillServes();
   });
 

@@ -62,7 +62,10 @@ describe('an answer of known length', () => {
 
 describe('an answer of unknown length', () => {
   it('stays chunked', async () => {
-    answers('/chunked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n');
+    answers(
+      '/chunked',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n',
+    );
     const client = await connectRaw(gateway.url);
     const answer = await client.send(get('/chunked')).answer();
     expect(answer).toMatchObject({ status: 200, framing: 'chunked', complete: true });
@@ -118,7 +121,10 @@ describe('interim answers', () => {
   it.each([
     ['102', 'HTTP/1.1 102 Processing\r\n\r\n'],
     ['103', 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'],
-    ['several', 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n'],
+    [
+      'several',
+      'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n',
+    ],
     ['an unasked 100', 'HTTP/1.1 100 Continue\r\n\r\n'],
   ])('are swallowed (%s)', async (_what, interim) => {
     answers('/interim', `${interim}${ok('final')}`);
@@ -221,7 +227,10 @@ describe('any answer', () => {
   });
 
   it('keeps bytes beyond ASCII in its fields', async () => {
-    answers('/bytes', 'HTTP/1.1 200 OK\r\nX-Latin: caf\xe9\r\nX-Utf8: caf\xc3\xa9\r\nContent-Length: 0\r\n\r\n');
+    answers(
+      '/bytes',
+      'HTTP/1.1 200 OK\r\nX-Latin: caf\xe9\r\nX-Utf8: caf\xc3\xa9\r\nContent-Length: 0\r\n\r\n',
+    );
     const answer = await exchangeRaw(gateway.url, get('/bytes'));
     expect(answer.header('x-latin')).toBe('caf\xe9');
     expect(answer.header('x-utf8')).toBe('caf\xc3\xa9');
@@ -286,7 +295,7 @@ describe('an answer before the request is whole', () => {
     client.send(smuggled + 'a'.repeat(200_000 - smuggled.length));
     client.send(get('/next'));
     const next = await client.answer().catch(() => null);
-    if (next !== null && next.complete) expect(next.body.toString()).toBe('/next');
+    if (next?.complete) expect(next.body.toString()).toBe('/next');
     expect(service.to('/smuggled')).toEqual([]);
   });
 

@@ -13,6 +13,8 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 const CALLS = 20_000;
+/** The smallest object takes 12 bytes or more; below that it is the engine's own bookkeeping. */
+const LESS_THAN_AN_OBJECT = 8;
 
 /**
  * Bytes that one call leaves in the heap: the least of several rounds, as the engine's own compiling
@@ -52,12 +54,12 @@ it('finds a route without parameters and allocates nothing', () => {
     request('GET', '/t', { tenant: '7' }),
   ]) {
     expect(table.find(asked, match)).not.toBe(null);
-    expect(bytesPerCall(() => table.find(asked, match))).toBeLessThan(1);
+    expect(bytesPerCall(() => table.find(asked, match))).toBeLessThan(LESS_THAN_AN_OBJECT);
   }
 });
 
 it('takes a canonical path as it is and allocates nothing', () => {
-  expect(bytesPerCall(() => canonicalPath('/api/v1/quotes/EURUSD.json'))).toBeLessThan(1);
+  expect(bytesPerCall(() => canonicalPath('/api/v1/quotes/EURUSD.json'))).toBeLessThan(LESS_THAN_AN_OBJECT);
 });
 
 it('would see an allocation', () => {

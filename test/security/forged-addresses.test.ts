@@ -125,9 +125,9 @@ describe('a trusted peer', () => {
     expect((await target.passes(get('/good', ...fields))).header('x-client')).toBe(client);
   });
 
-  it('a chain of thousands of hops costs nobody anything', async () => {
-    const chain = Array.from({ length: 1500 }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join(',');
-    const seen = await target.passes(get('/good', `X-Forwarded-For: 6.6.6.6,${chain}`.slice(0, 15_000)));
+  it('a chain of a thousand hops costs nobody anything', async () => {
+    const chain = Array.from({ length: 1000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join(',');
+    const seen = await target.passes(get('/good', `X-Forwarded-For: 6.6.6.6,${chain}`));
     expect(seen.header('x-client')).toBe('6.6.6.6');
   });
 

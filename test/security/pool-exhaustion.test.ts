@@ -20,8 +20,8 @@ async function sendAll(requests: readonly string[]): Promise<number[]> {
   let next = 0;
   async function sender(): Promise<void> {
     while (next < requests.length) {
-      const client = await connectRaw(target.gateway.url);
-      client.send(requests[next++]);
+      const bytes = requests[next++];
+      const client = (await connectRaw(target.gateway.url)).send(bytes);
       statuses.push(
         await client.answer().then(
           ({ status }) => status,
