@@ -8,11 +8,11 @@ import * as failures from '../errors.js';
 import { Exchange } from '../exchange.js';
 import { normalHost } from '../route/host.js';
 import { canonicalPath, pathFault, validQuery } from '../route/path.js';
-import { addressText, type TrustedProxies } from './addresses.js';
+import type { TrustedProxies } from './addresses.js';
 import { IncomingBody } from './body.js';
 import { type ClientEvents, HttpClient } from './client.js';
 import { head, type UnderscorePolicy } from './head.js';
-import { proxiedPeers } from './proxied-peers.js';
+import { peers } from './peers.js';
 import { isRequestId, newRequestId } from './request-id.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
@@ -57,8 +57,8 @@ function identify(
   res: HttpResponse,
   { trusted, proxyProtocol }: CaptureOptions,
 ): Failure | null {
-  const peer = proxyProtocol ? proxiedPeers.addressOf(res) : addressText(res.getRemoteAddressAsText());
-  x.peerIp = peer ?? addressText(res.getRemoteAddressAsText());
+  const peer = proxyProtocol ? peers.announcedAddressOf(res) : peers.addressOf(res);
+  x.peerIp = peer ?? peers.addressOf(res);
   x.clientIp = x.peerIp;
   if (trusted?.trusts(x.peerIp)) {
     x.peerTrusted = true;

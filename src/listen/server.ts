@@ -3,9 +3,10 @@
  * other workers (SO_REUSEPORT); the kernel spreads connections over them.
  */
 import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
-import { proxiedPeers } from './proxied-peers.js';
+import { peers } from './peers.js';
 import { withBoundedReceiveBuffer } from './receive-buffer.js';
 import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
@@ -68,6 +69,9 @@ export class Listener {
     this.#current = this.#start(listen, this.port);
     this.#material = material;
     this.#former.add(former);
+    // What the kernel holds for the former socket would be reset: let the event loop accept it first.
+    await nextTurn();
+    await nextTurn();
     this.#stop(former);
     this.#forget(former);
   }
@@ -107,7 +111,7 @@ export class Listener {
     app.filter((res, count) => {
       if (Number(count) > 0) {
         open.connections++;
-        proxiedPeers.opened(res);
+        peers.opened(res);
       } else {
         open.connections--;
         if (open !== this.#current) setImmediate(() => this.#forget(open));

@@ -51,6 +51,8 @@ export class Connection {
         socket.once('error', () => {
           this.broken = true;
         });
+        // undici does it between any two requests; the gateway leaves by itself, and two calls are 0.2 us.
+        socket.ref = socket.unref = () => socket;
         this.#skipContinue(socket);
         callback(null, socket);
       });

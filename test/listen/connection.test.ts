@@ -34,7 +34,12 @@ describe('a connection', () => {
     ['close among others', ['Connection: te, close']],
     ['close on a second line', ['Connection: te', 'Connection: close']],
   ])('ends with the answer when the client says %s', async (_what, fields) => {
-    for (const bytes of [get('/1', ...fields), get('/fixed', ...fields), post('/1', 'abc', ...fields), head('HEAD', '/1', ...fields)]) {
+    for (const bytes of [
+      get('/1', ...fields),
+      get('/fixed', ...fields),
+      post('/1', 'abc', ...fields),
+      head('HEAD', '/1', ...fields),
+    ]) {
       const client = await connectRaw(target.gateway.url);
       const answer = await client.send(bytes).answer({ to: bytes.split(' ', 1)[0] });
       expect(answer).toMatchObject({ status: 200, complete: true });
@@ -49,7 +54,9 @@ describe('a connection', () => {
     const client = await connectRaw(target.gateway.url);
     expect((await client.send(post('/1', 'abc')).answer()).status).toBe(200);
     expect((await client.send(post('/1', 'a'.repeat(200_000))).answer()).status).toBe(200);
-    expect((await client.send(head('HEAD', '/fixed')).answer({ to: 'HEAD' })).header('content-length')).toBe('5');
+    expect((await client.send(head('HEAD', '/fixed')).answer({ to: 'HEAD' })).header('content-length')).toBe(
+      '5',
+    );
     const reset = await client.send(get('/reset')).answer();
     expect(`${reset.status} ${reset.header('content-length')} ${reset.body}`).toBe('205 0 ');
     expect((await client.send(get('/fixed')).answer()).body.toString()).toBe('fixed');

@@ -17,14 +17,19 @@ export function localProxyHeader(): string {
 }
 
 function header(command: number, family: number, payload: string): string {
-  return SIGNATURE + String.fromCharCode(0x20 | command, family, payload.length >> 8, payload.length & 255) + payload;
+  return (
+    SIGNATURE +
+    String.fromCharCode(0x20 | command, family, payload.length >> 8, payload.length & 255) +
+    payload
+  );
 }
 
 /** An address in network order, one character for each byte. */
 function bytesOf(address: string): string {
   if (isIP(address) === 4) return String.fromCharCode(...address.split('.').map(Number));
   const [head, tail = ''] = address.split('::');
-  const groups = (text: string) => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)));
+  const groups = (text: string) =>
+    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
   const [first, last] = [groups(head), groups(tail)];
   const all = [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
   return String.fromCharCode(...all.flatMap((group) => [group >> 8, group & 255]));

@@ -9,7 +9,12 @@ function listening(options: Record<string, unknown>) {
     listen: { host: '127.0.0.1', port: 0, ...options },
     services: { service: { endpoints: [service] } },
     routes: [
-      { name: 'all', match: { path: '/*' }, service: 'service', headers: { request: { set: { 'x-client': '${client.ip}' } } } },
+      {
+        name: 'all',
+        match: { path: '/*' },
+        service: 'service',
+        headers: { request: { set: { 'x-client': '${client.ip}' } } },
+      },
     ],
   });
 }
@@ -22,11 +27,14 @@ describe('with proxyProtocol', () => {
     return (await target.passes(before + get('/x', ...fields))).header('x-client');
   }
 
-  it.each(['198.51.100.7', '0.0.0.1', '255.255.255.255'])('takes the IPv4 address of the header: %s', async (address) => {
-    expect(await clientAfter(proxyHeader(address))).toBe(address);
-    expect(target.seen[0].header('x-forwarded-for')).toBe(address);
-    expect(target.seen[0].header('forwarded')).toMatch(new RegExp(`^for=${address};`));
-  });
+  it.each(['198.51.100.7', '0.0.0.1', '255.255.255.255'])(
+    'takes the IPv4 address of the header: %s',
+    async (address) => {
+      expect(await clientAfter(proxyHeader(address))).toBe(address);
+      expect(target.seen[0].header('x-forwarded-for')).toBe(address);
+      expect(target.seen[0].header('forwarded')).toMatch(new RegExp(`^for=${address};`));
+    },
+  );
 
   it.each([
     ['2001:db8::1', '2001:db8::1'],
@@ -70,7 +78,8 @@ describe('with proxyProtocol', () => {
       clients.push(client.send(proxyHeader(`198.51.100.${i}`) + get(`/${i}`)));
     }
     await Promise.all(clients.map((client) => client.answer()));
-    for (const seen of target.seen) expect(seen.header('x-client')).toBe(`198.51.100.${seen.target.slice(1)}`);
+    for (const seen of target.seen)
+      expect(seen.header('x-client')).toBe(`198.51.100.${seen.target.slice(1)}`);
   });
 
   it('takes the peer itself for a connection of the balancer (LOCAL), or without a header', async () => {
@@ -85,7 +94,9 @@ describe('with proxyProtocol', () => {
   });
 
   it('steps over what the balancer adds, up to 36 bytes in all', async () => {
-    expect(await clientAfter(proxyHeader('198.51.100.7', '\x04\0\x15'.padEnd(24, '\0')))).toBe('198.51.100.7');
+    expect(await clientAfter(proxyHeader('198.51.100.7', '\x04\0\x15'.padEnd(24, '\0')))).toBe(
+      '198.51.100.7',
+    );
   });
 });
 

@@ -39,14 +39,20 @@ describe('a new request id', () => {
 });
 
 describe('an id that is taken over', () => {
-  it.each(['a', '0190b6a0-0000-7000-8000-000000000000', 'Root=1-5759e988-bd862e3fe1be46a994272793', 'a:b/c+d@e._-', 'x'.repeat(128)])(
-    'may be %s',
+  it.each([
+    'a',
+    '0190b6a0-0000-7000-8000-000000000000',
+    'Root=1-5759e988-bd862e3fe1be46a994272793',
+    'a:b/c+d@e._-',
+    'x'.repeat(128),
+  ])('may be %s', (id) => {
+    expect(isRequestId(id)).toBe(true);
+  });
+
+  it.each(['', ' ', 'a b', 'a\tb', 'a\n', 'a"', "a'", 'a<b', 'a\\', 'a,b', 'é', 'a;b', 'x'.repeat(129)])(
+    'may not be %j',
     (id) => {
-      expect(isRequestId(id)).toBe(true);
+      expect(isRequestId(id)).toBe(false);
     },
   );
-
-  it.each(['', ' ', 'a b', 'a\tb', 'a\n', 'a"', "a'", 'a<b', 'a\\', 'a,b', 'é', 'a;b', 'x'.repeat(129)])('may not be %j', (id) => {
-    expect(isRequestId(id)).toBe(false);
-  });
 });

@@ -36,17 +36,29 @@ const STOPPING: Readonly<Record<string, Slow>> = {
   'that sends nothing': { first: '' },
   'that stops in the request line': { first: 'GET /slow HT' },
   'that stops in its fields': { first: 'GET /slow HTTP/1.1\r\nHost: a\r\nX-A: ' },
-  'that sends its head one byte at a time': { first: '', pieces: [...get('/slow', `X-A: ${'a'.repeat(60)}`)] },
+  'that sends its head one byte at a time': {
+    first: '',
+    pieces: [...get('/slow', `X-A: ${'a'.repeat(60)}`)],
+  },
 };
 
 const PROGRESSING: Readonly<Record<string, Slow & { body: string }>> = {
   'with a small body': upload('Content-Length: 280', 'a'.repeat(20), 'a'.repeat(280)),
   'with a large body': upload('Content-Length: 126000', 'a'.repeat(9000), 'a'.repeat(126_000)),
-  'with a chunked body': upload('Transfer-Encoding: chunked', '5\r\nabcde\r\n', 'abcde'.repeat(SECONDS), '0\r\n\r\n'),
+  'with a chunked body': upload(
+    'Transfer-Encoding: chunked',
+    '5\r\nabcde\r\n',
+    'abcde'.repeat(SECONDS),
+    '0\r\n\r\n',
+  ),
 };
 
 function upload(field: string, piece: string, body: string, last = ''): Slow & { body: string } {
-  return { first: head('POST', `/upload/${body.length}`, field), pieces: [...Array(SECONDS).fill(piece), last], body };
+  return {
+    first: head('POST', `/upload/${body.length}`, field),
+    pieces: [...Array(SECONDS).fill(piece), last],
+    body,
+  };
 }
 
 const clients = new Map<string, RawClient>();

@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
@@ -36,7 +36,8 @@ afterAll(async () => {
 
 /** Puts a certificate, `one` or `two`, where the gateway reads `as`. */
 function use(certificate: 'one' | 'two', as: string): void {
-  for (const end of ['crt', 'key']) copyFileSync(join(CERTIFICATES, `${certificate}.${end}`), join(folder, `${as}.${end}`));
+  for (const end of ['crt', 'key'])
+    copyFileSync(join(CERTIFICATES, `${certificate}.${end}`), join(folder, `${as}.${end}`));
 }
 
 function files(name: string) {
@@ -66,7 +67,10 @@ interface TlsClient {
   name: string;
 }
 
-async function connectTls(servername: string | undefined, options: ConnectionOptions = {}): Promise<TlsClient> {
+async function connectTls(
+  servername: string | undefined,
+  options: ConnectionOptions = {},
+): Promise<TlsClient> {
   const port = Number(new URL(gateway.url).port);
   const socket = connect({ host: '127.0.0.1', port, servername, rejectUnauthorized: false, ...options });
   onTestFinished(() => void socket.destroy());
@@ -75,8 +79,7 @@ async function connectTls(servername: string | undefined, options: ConnectionOpt
     socket.once('secureConnect', resolve);
     socket.once('error', reject);
   });
-  const { CN } = socket.getPeerCertificate().subject;
-  return { client, socket, name: Array.isArray(CN) ? CN[0] : CN };
+  return { client, socket, name: String(socket.getPeerCertificate().subject.CN) };
 }
 
 describe('over TLS', () => {
@@ -230,7 +233,11 @@ describe('a key with a passphrase', () => {
       passphrase: 'secret',
     };
     const other = await startGateway(config({ listen: { host: '127.0.0.1', port: 0, tls } }));
-    const socket = connect({ host: '127.0.0.1', port: Number(new URL(other.url).port), rejectUnauthorized: false });
+    const socket = connect({
+      host: '127.0.0.1',
+      port: Number(new URL(other.url).port),
+      rejectUnauthorized: false,
+    });
     onTestFinished(() => void socket.destroy());
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', resolve);

@@ -5,6 +5,7 @@ import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, type RawAnswer } from '../harness/raw-client.ts';
 import { ok, type Script, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
 import { type RunningService, startRawService } from '../harness/service.ts';
+import { expectBooksInOrder } from './books.ts';
 
 let service: ScriptedService;
 let resetting: RunningService;
@@ -32,7 +33,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway?.stop();
+  expect(await gateway?.stop()).toBe(0);
   await service?.close();
   await resetting?.close();
 });
@@ -356,4 +357,8 @@ describe('a service that says more than it should', () => {
     expect(next.body.toString()).toBe('/next');
     expect(client.received.toString()).toBe('');
   });
+});
+
+it('leaves the books in order', async () => {
+  await expectBooksInOrder(gateway);
 });

@@ -5,6 +5,7 @@ import { eventually } from '../harness/eventually.ts';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, head } from '../harness/raw-client.ts';
 import { ok, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
+import { expectBooksInOrder } from './books.ts';
 
 let service: ScriptedService;
 let gateway: RunningGateway;
@@ -29,7 +30,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway?.stop();
+  expect(await gateway?.stop()).toBe(0);
   await service?.close();
 });
 
@@ -165,4 +166,8 @@ it('leaves no connection behind after many have left', async () => {
   for (const client of clients) client.reset();
   await eventually(() => service.to('/many').every((request) => request.socket.destroyed));
   await expectNextAnswered();
+});
+
+it('leaves the books in order', async () => {
+  await expectBooksInOrder(gateway);
 });

@@ -5,6 +5,7 @@ import { eventually } from '../harness/eventually.ts';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, head, post, type RawAnswer } from '../harness/raw-client.ts';
 import { ok, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
+import { expectBooksInOrder } from './books.ts';
 
 let service: ScriptedService;
 let gateway: RunningGateway;
@@ -15,7 +16,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway?.stop();
+  expect(await gateway?.stop()).toBe(0);
   await service?.close();
 });
 
@@ -257,4 +258,8 @@ describe('an endpoint that a reload no longer names', () => {
     expect(socket.destroyed).toBe(false);
     expect(service.to('/two/kept')[1].socket).toBe(socket);
   });
+});
+
+it('leaves the books in order', async () => {
+  await expectBooksInOrder(gateway);
 });

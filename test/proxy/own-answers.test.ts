@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, head, post, type RawAnswer } from '../harness/raw-client.ts';
 import { type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
+import { expectBooksInOrder } from './books.ts';
 
 let service: ScriptedService;
 let gateway: RunningGateway;
@@ -45,7 +46,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway?.stop();
+  expect(await gateway?.stop()).toBe(0);
   await service?.close();
 });
 
@@ -221,4 +222,8 @@ describe('any answer of our own', () => {
     const answer = await exchangeRaw(gateway.url, get('/%3Cscript%3Ealert(1)%3C/script%3E'));
     expect(answer.body.toString()).not.toContain('<script>');
   });
+});
+
+it('leaves the books in order', async () => {
+  await expectBooksInOrder(gateway);
 });

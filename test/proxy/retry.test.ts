@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
-import { exchangeRaw, get, head, post } from '../harness/raw-client.ts';
+import { connectRaw, exchangeRaw, get, head, post } from '../harness/raw-client.ts';
 import { ok, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
+import { expectBooksInOrder } from './books.ts';
 
 let service: ScriptedService;
 let gateway: RunningGateway;
@@ -28,7 +29,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway?.stop();
+  expect(await gateway?.stop()).toBe(0);
   await service?.close();
 });
 
@@ -141,6 +142,15 @@ it('sends no POST into a connection that the service has closed for idleness', a
   expect(service.to('/after-idle')).toHaveLength(1);
 });
 
+it('serves every GET from a service that closes after each answer without saying so', async () => {
+  service.on('/hasty', (socket, { target }) => void socket.end(ok(target)));
+  const client = await connectRaw(gateway.url);
+  for (let i = 0; i < 100; i++) {
+    const answer = await client.send(get(`/hasty?${i}`)).answer();
+    expect([answer.status, answer.body.toString()]).toEqual([200, `/hasty?${i}`]);
+  }
+});
+
 describe('an endpoint that refuses connections', () => {
   it('gives way to another one', async () => {
     for (let i = 0; i < 6; i++) {
@@ -181,4 +191,8 @@ describe('an endpoint that refuses connections', () => {
     expect(JSON.parse(answer.body.toString()).code).toBe('UPSTREAM_CONNECT_FAILED');
     expect(await accessLine('/none')).toMatchObject({ attempts: 3, failure: 'UPSTREAM_CONNECT_FAILED' });
   });
+});
+
+it('leaves the books in order', async () => {
+  await expectBooksInOrder(gateway);
 });

@@ -7,6 +7,7 @@ import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, head, type RawAnswer } from '../harness/raw-client.ts';
 import { ok, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
 import { type RunningService, startRawService } from '../harness/service.ts';
+import { expectBooksInOrder } from './books.ts';
 
 /** What the tests allow above a timeout: the machine may be busy. */
 const GENEROUS_MS = 1500;
@@ -43,7 +44,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway?.stop();
+  expect(await gateway?.stop()).toBe(0);
   await service?.close();
   await mute?.close();
   await full?.close();
@@ -275,4 +276,8 @@ describe('total', () => {
     service.on('/slow', (socket) => void setTimeout(() => socket.write(ok('slow')), 600));
     expect((await exchangeRaw(gateway.url, get('/patient/slow'))).body.toString()).toBe('slow');
   });
+});
+
+it('leaves the books in order', async () => {
+  await expectBooksInOrder(gateway);
 });

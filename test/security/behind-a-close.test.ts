@@ -4,13 +4,15 @@
  * refused, and a client that was turned away goes on in the same segment.
  */
 import { describe, expect, it } from 'vitest';
-import { get, head } from '../harness/raw-client.ts';
+import { connectRaw, get, head } from '../harness/raw-client.ts';
 import { useTarget } from './target.ts';
 
 const target = useTarget((service) => ({
   services: { service: { endpoints: [service] } },
   routes: [
-    { name: 'all', match: { path: '/*' }, service: 'service' },
+    { name: 'own', match: { path: '/-/*' }, service: 'service' },
+    { name: 'x', match: { path: '/x' }, service: 'service' },
+    { name: 'smuggled', match: { path: '/smuggled' }, service: 'service' },
     { name: 'fixed', match: { path: '/fixed' }, respond: { body: 'fixed' } },
     { name: 'empty', match: { path: '/empty' }, respond: { status: 204 } },
     { name: 'moved', match: { path: '/moved' }, redirect: '/fixed' },
@@ -27,7 +29,7 @@ describe('behind an answer that ends the connection', () => {
     ['a redirect after "close"', get('/moved', 'Connection: close')],
     ['the answer to HEAD after "close"', head('HEAD', '/fixed', 'Connection: close')],
     ['"close" among others', get('/fixed', 'Connection: keep-alive, close')],
-    ['a missing route after "close"', get('/-', 'Connection: close')],
+    ['a missing route after "close"', get('/nowhere', 'Connection: close')],
     ['a bad method', head('G@T', '/x')],
     ['a bad header', get('/x', 'X-A: a\x7fb')],
     ['a bad host', 'GET /x HTTP/1.1\r\nHost: a b\r\n\r\n'],
@@ -40,6 +42,26 @@ describe('behind an answer that ends the connection', () => {
     expect(target.seen.map(({ target: path }) => path)).not.toContain('/smuggled');
     await target.cuts(first + SMUGGLED.repeat(30));
     expect(target.seen.map(({ target: path }) => path)).not.toContain('/smuggled');
+  });
+
+  it.each([
+    ['a bad path', '/a/../b', 400],
+    ['a fixed answer', '/fixed', 200],
+    ['a missing route', '/nowhere', 404],
+  ])('nor is the rest of a body that nobody wanted: %s', async (_what, path, status) => {
+    const client = await connectRaw(target.gateway.url);
+    const answer = await client
+      .send(head('POST', path, `Content-Length: ${SMUGGLED.length * 2}`) + SMUGGLED)
+      .answer();
+    expect(answer.status).toBe(status);
+    client.send(SMUGGLED);
+    if (answer.header('connection') === 'close') {
+      await client.closed(2000);
+    } else {
+      expect((await client.send(get('/-/next')).answer()).body.toString()).toBe('/-/next');
+    }
+    expect(client.received).toHaveLength(0);
+    await target.stands();
   });
 
   it.each([

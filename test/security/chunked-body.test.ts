@@ -11,7 +11,11 @@ import { useTarget } from './target.ts';
 const target = useTarget((service) => ({
   services: { service: { endpoints: [service], timeouts: { idle: '400ms' } } },
   routes: [
-    { name: 'all', match: { path: '/*' }, service: 'service' },
+    ...['/-/*', '/first', '/attacked', '/cut', '/smuggled'].map((path, i) => ({
+      name: `to-service-${i}`,
+      match: { path },
+      service: 'service',
+    })),
     { name: 'fixed', match: { path: '/fixed' }, respond: { body: 'fixed' } },
     { name: 'gone', match: { path: '/gone' }, redirect: '/fixed' },
     { name: 'small', match: { path: '/small' }, service: 'service', requestSize: { maxBody: 10 } },
@@ -34,7 +38,7 @@ describe('a request behind a chunked body', () => {
     ['a fixed answer', '/fixed'],
     ['a redirect', '/gone'],
     ['a refused path', '/a/../b'],
-    ['a missing route', '/-'],
+    ['a missing route', '/nowhere'],
   ])('in the same segment is never executed: %s answers the first', async (_who, path) => {
     await target.cuts(chunked(path, '3\r\nabc\r\n0\r\n\r\n') + SMUGGLED);
     expect(smuggledRan()).toBe(false);
@@ -72,6 +76,7 @@ describe('the connection of a chunked request', () => {
     ['a fixed answer', '/fixed', 200],
     ['a redirect', '/gone', 308],
     ['a refused path', '/a/../b', 400],
+    ['a missing route', '/nowhere', 404],
   ])('ends with its answer: %s', async (_who, path, status) => {
     const client = await connectRaw(target.gateway.url);
     const answer = await client.send(chunked(path, '3\r\nabc\r\n0\r\n\r\n')).answer();

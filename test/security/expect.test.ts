@@ -62,7 +62,12 @@ describe('Expect: 100-continue', () => {
   });
 
   it.each([
-    ['a body that is too large', head('POST', '/small', 'Expect: 100-continue', 'Content-Length: 11'), 413, 'BODY_TOO_LARGE'],
+    [
+      'a body that is too large',
+      head('POST', '/small', 'Expect: 100-continue', 'Content-Length: 11'),
+      413,
+      'BODY_TOO_LARGE',
+    ],
     [
       'an ambiguous length',
       head('POST', '/small', 'Expect: 100-continue', 'Content-Length: 1', 'Content-Length: 2'),

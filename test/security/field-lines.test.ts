@@ -41,7 +41,9 @@ describe('a byte that no field name holds', () => {
 });
 
 describe('a byte that no field value holds', () => {
-  const controls = Array.from({ length: 0x20 }, (_, code) => code).filter((code) => ![0x09, 0x0d].includes(code));
+  const controls = Array.from({ length: 0x20 }, (_, code) => code).filter(
+    (code) => ![0x09, 0x0d].includes(code),
+  );
 
   it.each(controls.map((code) => [code.toString(16), code]))('0x%s: refused', async (_hex, code) => {
     await target.refuses(get('/attacked', `X-A: a${byte(code)}b`), 400, LISTENER);
@@ -97,7 +99,9 @@ describe('line ends', () => {
       'GET /attacked\r\n\r\n',
       '\r\nGET /attacked HTTP/1.1\r\nHost: a\r\n\r\n',
     ];
-    const clients = await Promise.all(attacks.map(async (bytes) => (await connectRaw(target.gateway.url)).send(bytes)));
+    const clients = await Promise.all(
+      attacks.map(async (bytes) => (await connectRaw(target.gateway.url)).send(bytes)),
+    );
     await Promise.all(clients.map((client) => client.closed(14_000)));
     for (const { received } of clients) expect(received.toString()).not.toContain('HTTP/1.1 2');
     await target.stands();

@@ -47,7 +47,9 @@ describe('an untrusted peer', () => {
   });
 
   it('names no request', async () => {
-    const seen = await target.passes(get('/good', ...CLAIMS, 'X-Request-Id: 0190b6a0-0000-7000-8000-000000000000'));
+    const seen = await target.passes(
+      get('/good', ...CLAIMS, 'X-Request-Id: 0190b6a0-0000-7000-8000-000000000000'),
+    );
     expect(seen.all('x-request-id')).toHaveLength(1);
     expect(seen.header('x-request-id')).toMatch(UUID);
     expect(seen.header('x-request-id')).not.toMatch(/^0190b6a0/);
@@ -65,7 +67,9 @@ describe('an untrusted peer', () => {
   ])('%s: does not reach the service', async (field) => {
     const seen = await target.passes(get('/good', field));
     const [name, value] = field.split(': ');
-    expect(seen.all(name.toLowerCase())).not.toContain(value === '127.0.0.1' ? '127.0.0.1, 127.0.0.1' : value);
+    expect(seen.all(name.toLowerCase())).not.toContain(
+      value === '127.0.0.1' ? '127.0.0.1, 127.0.0.1' : value,
+    );
     expect(seen.fields.filter(([each]) => each.startsWith('x-forwarded-')).map(([each]) => each)).toEqual([
       'x-forwarded-for',
       'x-forwarded-proto',
@@ -94,7 +98,9 @@ describe('a trusted peer', () => {
     expect(seen.all('x-forwarded-for')).toEqual(['6.6.6.6, 127.0.0.1']);
     expect(seen.all('x-forwarded-proto')).toEqual(['https']);
     expect(seen.all('x-forwarded-host')).toEqual(['evil.example']);
-    expect(seen.header('forwarded')).toMatch(/^for=6\.6\.6\.6;host=evil\.example;proto=https, for=127\.0\.0\.1;/);
+    expect(seen.header('forwarded')).toMatch(
+      /^for=6\.6\.6\.6;host=evil\.example;proto=https, for=127\.0\.0\.1;/,
+    );
     expect(seen.all('x-request-id')).toEqual(['forged']);
     expect(seen.header('x-client')).toBe('6.6.6.6');
   });
@@ -144,14 +150,16 @@ describe('a trusted peer', () => {
     expect(seen.header('x-request-id')).toMatch(UUID);
   });
 
-  it.each(['0190b6a0-0000-7000-8000-000000000000', 'abc', 'Root=1-67891233-abcdef012345678912345678', 'a'.repeat(128)])(
-    'its request id is kept when it is: %s',
-    async (id) => {
-      const answer = await exchangeRaw(target.gateway.url, get('/good', `X-Request-Id: ${id}`));
-      expect(answer.all('x-request-id')).toEqual([id]);
-      expect(target.seen[0].all('x-request-id')).toEqual([id]);
-    },
-  );
+  it.each([
+    '0190b6a0-0000-7000-8000-000000000000',
+    'abc',
+    'Root=1-67891233-abcdef012345678912345678',
+    'a'.repeat(128),
+  ])('its request id is kept when it is: %s', async (id) => {
+    const answer = await exchangeRaw(target.gateway.url, get('/good', `X-Request-Id: ${id}`));
+    expect(answer.all('x-request-id')).toEqual([id]);
+    expect(target.seen[0].all('x-request-id')).toEqual([id]);
+  });
 
   it.each([
     ['a quote in the host', 'X-Forwarded-Host: a";for=1.1.1.1'],

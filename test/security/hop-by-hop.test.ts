@@ -11,12 +11,26 @@ import { useTarget } from './target.ts';
 const target = useTarget((service) => ({
   services: { service: { endpoints: [service] } },
   routes: [
-    { name: 'all', match: { path: '/*' }, service: 'service', headers: { request: { set: { 'x-route': '${route.name}' } } } },
+    {
+      name: 'all',
+      match: { path: '/*' },
+      service: 'service',
+      headers: { request: { set: { 'x-route': '${route.name}' } } },
+    },
   ],
 }));
 
 /** What the gateway adds to every request. */
-const OURS = ['host', 'x-request-id', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'via', 'x-route'];
+const OURS = [
+  'host',
+  'x-request-id',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'forwarded',
+  'via',
+  'x-route',
+];
 
 describe('a field of ours that Connection names', () => {
   it.each(OURS)('%s reaches the service all the same', async (name) => {
@@ -31,7 +45,9 @@ describe('a field of ours that Connection names', () => {
   });
 
   it.each(['content-length', 'transfer-encoding'])('nor does %s: the body stays framed', async (name) => {
-    const seen = await target.passes(`${head('POST', '/good', `Connection: ${name}`, 'Content-Length: 3')}abc`);
+    const seen = await target.passes(
+      `${head('POST', '/good', `Connection: ${name}`, 'Content-Length: 3')}abc`,
+    );
     expect(seen.body.toString()).toBe('abc');
   });
 });
@@ -52,7 +68,9 @@ describe('a field of the client that Connection names', () => {
   });
 
   it('may be a cookie or an authorization: it is the client that loses it', async () => {
-    const seen = await target.passes(get('/good', 'Cookie: a=1', 'Authorization: x', 'Connection: cookie, authorization'));
+    const seen = await target.passes(
+      get('/good', 'Cookie: a=1', 'Authorization: x', 'Connection: cookie, authorization'),
+    );
     expect(seen.header('cookie')).toBeUndefined();
     expect(seen.header('authorization')).toBeUndefined();
   });
@@ -84,13 +102,22 @@ describe('fields of one connection', () => {
   });
 
   it('of the service end here too', async () => {
-    const lines = ['Connection: keep-alive, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=5', 'Proxy-Authenticate: Basic', 'X-End: 2'];
+    const lines = [
+      'Connection: keep-alive, X-Hop',
+      'X-Hop: 1',
+      'Keep-Alive: timeout=5',
+      'Proxy-Authenticate: Basic',
+      'X-End: 2',
+    ];
     target.service.on('/hops', (socket) => {
-      socket.write(`HTTP/1.1 200 OK\r\n${lines.join('\r\n')}\r\nX-Request-Id: forged\r\nContent-Length: 0\r\n\r\n`);
+      socket.write(
+        `HTTP/1.1 200 OK\r\n${lines.join('\r\n')}\r\nX-Request-Id: forged\r\nContent-Length: 0\r\n\r\n`,
+      );
     });
     const client = await connectRaw(target.gateway.url);
     const answer = await client.send(get('/hops')).answer();
-    for (const name of ['connection', 'x-hop', 'keep-alive', 'proxy-authenticate']) expect(answer.header(name), name).toBeUndefined();
+    for (const name of ['connection', 'x-hop', 'keep-alive', 'proxy-authenticate'])
+      expect(answer.header(name), name).toBeUndefined();
     expect(answer.header('x-end')).toBe('2');
     expect(answer.all('x-request-id')).not.toContain('forged');
   });

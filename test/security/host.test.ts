@@ -12,7 +12,11 @@ const target = useTarget((service) => ({
   routes: [
     { name: 'shop', match: { host: 'shop.example.com', path: '/*' }, service: 'service' },
     { name: 'kept', match: { path: '/kept/*' }, service: 'service', rewrite: { host: 'keep' } },
-    { name: 'inner', match: { host: 'inner.example.com', path: '/*' }, respond: { status: 403, body: 'inner' } },
+    {
+      name: 'inner',
+      match: { host: 'inner.example.com', path: '/*' },
+      respond: { status: 403, body: 'inner' },
+    },
   ],
 }));
 
@@ -95,7 +99,12 @@ describe('a good Host', () => {
 
   it('comes from no other field', async () => {
     const seen = await target.passes(
-      get('/x', 'X-Forwarded-Host: inner.example.com', 'X-Host: inner.example.com', 'Forwarded: host=inner.example.com'),
+      get(
+        '/x',
+        'X-Forwarded-Host: inner.example.com',
+        'X-Host: inner.example.com',
+        'Forwarded: host=inner.example.com',
+      ),
     );
     expect(seen.header('x-forwarded-host')).toBe('shop.example.com');
     expect(seen.header('forwarded')).not.toContain('inner');

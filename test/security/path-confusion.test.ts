@@ -90,12 +90,16 @@ describe('encodedSlashes: true', () => {
     expect((await target.passes(get('/files/a%2fb%2Fc'))).target).toBe('/files/a%2Fb%2Fc');
   });
 
-  it.each(['/files/..%2fadmin', '/files/a%2f..', '/files/a%2f%2e%2e%2fb', '/files/%252f', '/files/%5c', '/files%2f..%2fadmin'])(
-    'lets nothing else through: %s',
-    async (path) => {
-      await target.refusesAndStays(get(path), 400, 'BAD_PATH');
-    },
-  );
+  it.each([
+    '/files/..%2fadmin',
+    '/files/a%2f..',
+    '/files/a%2f%2e%2e%2fb',
+    '/files/%252f',
+    '/files/%5c',
+    '/files%2f..%2fadmin',
+  ])('lets nothing else through: %s', async (path) => {
+    await target.refusesAndStays(get(path), 400, 'BAD_PATH');
+  });
 
   it.each(['/files%2fa', '/admin%2fx', '/v1/a%2fb', '/v2/users/a%2fb'])(
     'does not let one through on another route: %s',

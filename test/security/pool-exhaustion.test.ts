@@ -8,7 +8,9 @@ import { connectRaw, exchangeRaw, get, head } from '../harness/raw-client.ts';
 import { useTarget } from './target.ts';
 
 const target = useTarget((service) => ({
-  services: { service: { endpoints: [service], connections: { max: 2, queue: 8 }, timeouts: { connect: '2s' } } },
+  services: {
+    service: { endpoints: [service], connections: { max: 2, queue: 8 }, timeouts: { connect: '2s' } },
+  },
   routes: [{ name: 'all', match: { path: '/*' }, service: 'service' }],
 }));
 
@@ -37,7 +39,9 @@ async function sendAll(requests: readonly string[]): Promise<number[]> {
 
 /** More requests than there are connections, at once: all of them find one. */
 async function expectAllSlots(): Promise<void> {
-  const answers = await Promise.all(Array.from({ length: 6 }, () => exchangeRaw(target.gateway.url, get('/-/good'))));
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, () => exchangeRaw(target.gateway.url, get('/-/good'))),
+  );
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
   expect(target.service.connectionCount).toBeLessThanOrEqual(2);
 }
@@ -88,7 +92,7 @@ describe('requests that are legal but that a connection cannot carry', () => {
     ['a body of GET', `${head('GET', '/bad', 'Content-Length: 3')}abc`],
     ['a body of HEAD', `${head('HEAD', '/bad', 'Content-Length: 3')}abc`],
     ['a body of an unknown method', `${head('FETCH', '/bad', 'Content-Length: 3')}abc`],
-    ['a body that never comes', head('POST', '/bad', 'Transfer-Encoding: chunked') + '5\r\nabc'],
+    ['a body that never comes', `${head('POST', '/bad', 'Transfer-Encoding: chunked')}5\r\nabc`],
   ])('%s, twelve times: costs no connection', async (_what, bytes) => {
     const clients = await Promise.all(Array.from({ length: 12 }, () => connectRaw(target.gateway.url)));
     for (const client of clients) client.send(bytes);
@@ -97,7 +101,9 @@ describe('requests that are legal but that a connection cannot carry', () => {
     await expect
       .poll(async () => (await exchangeRaw(target.gateway.url, get('/-/good'))).status, { timeout: 3000 })
       .toBe(200);
-    const answers = await Promise.all(Array.from({ length: 6 }, () => exchangeRaw(target.gateway.url, get('/-/good'))));
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => exchangeRaw(target.gateway.url, get('/-/good'))),
+    );
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
     expect(target.service.sockets.size).toBeLessThanOrEqual(2);
   });

@@ -13,7 +13,12 @@ const target = useTarget((service) => ({
   listen: { host: '127.0.0.1', port: 0, proxyProtocol: true, trustedProxies: ['10.0.0.0/8'] },
   services: { service: { endpoints: [service] } },
   routes: [
-    { name: 'all', match: { path: '/*' }, service: 'service', headers: { request: { set: { 'x-client': '${client.ip}' } } } },
+    {
+      name: 'all',
+      match: { path: '/*' },
+      service: 'service',
+      headers: { request: { set: { 'x-client': '${client.ip}' } } },
+    },
     { name: 'fixed', match: { path: '/fixed' }, respond: { body: 'fixed' } },
   ],
 }));
@@ -29,7 +34,9 @@ describe('a second header on a connection', () => {
   ])('with %s: refused', async (_what, forged) => {
     const client = await connectRaw(target.gateway.url);
     expect((await client.send(proxyHeader(REAL) + get('/real')).answer()).status).toBe(200);
-    const answer = await client.send(proxyHeader(forged) + get('/forged', 'X-Forwarded-For: 127.0.0.1')).answer();
+    const answer = await client
+      .send(proxyHeader(forged) + get('/forged', 'X-Forwarded-For: 127.0.0.1'))
+      .answer();
     expect(answer.status).toBe(400);
     await client.closed(2000);
     expect(target.seen.map((request) => request.target)).toEqual(['/real']);

@@ -22,9 +22,12 @@ describe('a method that is no token', () => {
     await target.refuses(head(`G${illegal}T`, '/attacked'), 400, 'BAD_METHOD');
   });
 
-  it.each(['\0', '\x01', '\t', '\x0b', '\x1b', '\x80', '\xe9', '\xff'])('%j in it: refused', async (illegal) => {
-    await target.refuses(head(`G${illegal}T`, '/attacked'), 505, LISTENER);
-  });
+  it.each(['\0', '\x01', '\t', '\x0b', '\x1b', '\x80', '\xe9', '\xff'])(
+    '%j in it: refused',
+    async (illegal) => {
+      await target.refuses(head(`G${illegal}T`, '/attacked'), 505, LISTENER);
+    },
+  );
 
   it('an empty one: refused', async () => {
     await target.refuses(head('', '/attacked'), 400, 'BAD_METHOD');
@@ -46,10 +49,13 @@ describe('a target with bytes that no target holds', () => {
     await target.refuses(get(`/a?b=${illegal}c`), 505, LISTENER);
   });
 
-  it.each(['\x7f', '\x80', '\xa0', '\xc3\xa9', '\xff'])('%j in the path or query: refused', async (illegal) => {
-    await target.refusesAndStays(get(`/a${illegal}b`), 400, 'BAD_PATH');
-    await target.refusesAndStays(get(`/a?b=${illegal}c`), 400, 'BAD_QUERY');
-  });
+  it.each(['\x7f', '\x80', '\xa0', '\xc3\xa9', '\xff'])(
+    '%j in the path or query: refused',
+    async (illegal) => {
+      await target.refusesAndStays(get(`/a${illegal}b`), 400, 'BAD_PATH');
+      await target.refusesAndStays(get(`/a?b=${illegal}c`), 400, 'BAD_QUERY');
+    },
+  );
 
   it.each([...'"<>\\^`{|}[]#'])('%j in the path: refused', async (illegal) => {
     await target.refusesAndStays(get(`/a${illegal}b`), 400, 'BAD_PATH');
@@ -91,14 +97,13 @@ describe('a request line that is none', () => {
 
 describe('CONNECT', () => {
   it('with the form of another method: refused', async () => {
-    const answer = await target.refusal(head('CONNECT', '/attacked'), 405, 'METHOD_NOT_ALLOWED');
+    const answer = await target.refusesAndStays(head('CONNECT', '/attacked'), 405, 'METHOD_NOT_ALLOWED');
     expect(answer.header('allow')).not.toContain('CONNECT');
-    await target.stands();
   });
 
   it('with a body: refused', async () => {
-    await target.refusal(`${head('CONNECT', '/attacked', 'Content-Length: 3')}abc`, 405, 'METHOD_NOT_ALLOWED');
-    await target.stands();
+    const bytes = `${head('CONNECT', '/attacked', 'Content-Length: 3')}abc`;
+    await target.refusesAndStays(bytes, 405, 'METHOD_NOT_ALLOWED');
   });
 });
 
@@ -110,20 +115,26 @@ describe('TRACE', () => {
   });
 
   it('shows nothing of the request', async () => {
-    const answer = await exchangeRaw(target.gateway.url, head('TRACE', '/attacked', 'Cookie: session=secret'));
+    const answer = await exchangeRaw(
+      target.gateway.url,
+      head('TRACE', '/attacked', 'Cookie: session=secret'),
+    );
     expect(answer.body.toString()).not.toContain('secret');
   });
 
   it('with a body is refused too', async () => {
-    await target.refusal(`${head('TRACE', '/attacked', 'Content-Length: 3')}abc`, 405, 'METHOD_NOT_ALLOWED');
-    await target.stands();
+    const bytes = `${head('TRACE', '/attacked', 'Content-Length: 3')}abc`;
+    await target.refusesAndStays(bytes, 405, 'METHOD_NOT_ALLOWED');
   });
 });
 
 describe('a method that the route does not take', () => {
-  it.each(['GET', 'DELETE', 'OPTIONS', 'post'])('%s falls to the next route, if there is one', async (method) => {
-    expect((await target.passes(head(method, '/orders'))).method).toBe(method);
-  });
+  it.each(['GET', 'DELETE', 'OPTIONS', 'post'])(
+    '%s falls to the next route, if there is one',
+    async (method) => {
+      expect((await target.passes(head(method, '/orders'))).method).toBe(method);
+    },
+  );
 
   it('without another route: 405 with what is allowed', async () => {
     await target.reconfigure((service) => ({

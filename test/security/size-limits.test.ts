@@ -12,7 +12,12 @@ const target = useTarget((service) => ({
   services: { service: { endpoints: [service] } },
   routes: [
     { name: 'all', match: { path: '/*' }, service: 'service' },
-    { name: 'small', match: { path: '/small/*' }, service: 'service', requestSize: { maxBody: 10, maxUrl: 30 } },
+    {
+      name: 'small',
+      match: { path: '/small/*' },
+      service: 'service',
+      requestSize: { maxBody: 10, maxUrl: 30 },
+    },
     { name: 'fixed', match: { path: '/fixed' }, respond: { body: 'fixed' } },
     { name: 'none', match: { path: '/none' }, service: 'service', requestSize: { maxBody: 0 } },
   ],
@@ -100,7 +105,10 @@ describe('a body of known length', () => {
 
   it('that is refused while it comes is not read on, and what it hides is not executed', async () => {
     const client = await connectRaw(target.gateway.url);
-    client.send(head('POST', '/small/x', 'Content-Length: 5000') + 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(20));
+    client.send(
+      head('POST', '/small/x', 'Content-Length: 5000') +
+        'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(20),
+    );
     expect((await client.answer()).status).toBe(413);
     await client.closed(2000);
     await target.stands();

@@ -64,11 +64,6 @@ export class Target {
     return answer;
   }
 
-  /** Refused; the connection is not looked at. */
-  async refusal(bytes: string, status: number, code: string): Promise<RawAnswer> {
-    return await this.#refusal(await connectRaw(this.gateway.url), bytes, status, code);
-  }
-
   /** Cut off, with one answer at most: of what follows on the connection, nothing is executed. */
   async cuts(...parts: string[]): Promise<number[]> {
     const client = await connectRaw(this.gateway.url);

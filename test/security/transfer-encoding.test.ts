@@ -87,7 +87,11 @@ describe('Transfer-Encoding and Content-Length together', () => {
 
   it.each([
     ['CL.TE', head('POST', '/attacked', 'Content-Length: 6', 'Transfer-Encoding: chunked'), '0\r\n\r\n'],
-    ['TE.CL', head('POST', '/attacked', 'Transfer-Encoding: chunked', 'Content-Length: 3'), '3\r\nabc\r\n0\r\n\r\n'],
+    [
+      'TE.CL',
+      head('POST', '/attacked', 'Transfer-Encoding: chunked', 'Content-Length: 3'),
+      '3\r\nabc\r\n0\r\n\r\n',
+    ],
     ['TE.TE', head('POST', '/attacked', 'Transfer-Encoding: x', 'Transfer-Encoding: chunked'), '0\r\n\r\n'],
     ['an ignored TE', head('POST', '/attacked', 'Transfer-Encoding: identity'), ''],
     ['an empty TE', head('POST', '/attacked', 'Transfer-Encoding:'), ''],

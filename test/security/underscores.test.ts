@@ -7,7 +7,16 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { get, head } from '../harness/raw-client.ts';
 import { type Target, useTarget } from './target.ts';
 
-const ALIASES = ['X_Request_Id', 'X_Forwarded_For', 'X-Forwarded_Proto', 'X_Real_IP', 'Content_Length', 'Transfer_Encoding', '_', 'a_'];
+const ALIASES = [
+  'X_Request_Id',
+  'X_Forwarded_For',
+  'X-Forwarded_Proto',
+  'X_Real_IP',
+  'Content_Length',
+  'Transfer_Encoding',
+  '_',
+  'a_',
+];
 
 const target = useTarget();
 
@@ -47,7 +56,9 @@ describe('underscoreHeaders: drop', () => {
   });
 
   it('a dropped alias frames nothing', async () => {
-    const seen = await target.passes(`${head('POST', '/good', 'Content_Length: 30', 'Content-Length: 3')}abc`);
+    const seen = await target.passes(
+      `${head('POST', '/good', 'Content_Length: 30', 'Content-Length: 3')}abc`,
+    );
     expect(seen.body.toString()).toBe('abc');
   });
 });

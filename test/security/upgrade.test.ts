@@ -30,10 +30,16 @@ describe('an upgrade', () => {
   it('that a service would accept opens no tunnel', async () => {
     target.service.on('/tunnel', (socket, request) => {
       const agreed = request.header('upgrade') === 'h2c';
-      socket.write(agreed ? 'HTTP/1.1 101 Switching Protocols\r\n\r\n' : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno');
+      socket.write(
+        agreed
+          ? 'HTTP/1.1 101 Switching Protocols\r\n\r\n'
+          : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno',
+      );
     });
     const client = await connectRaw(target.gateway.url);
-    client.send(get('/tunnel', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMA'));
+    client.send(
+      get('/tunnel', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMA'),
+    );
     const answer = await client.answer();
     expect(`${answer.status} ${answer.body}`).toBe('200 no');
     expect((await client.send(PREFACE).answer()).status).toBe(505);
@@ -41,7 +47,10 @@ describe('an upgrade', () => {
   });
 
   it('that a service makes unasked is its mistake, and no tunnel either', async () => {
-    target.service.on('/switching', (socket) => void socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n'));
+    target.service.on(
+      '/switching',
+      (socket) => void socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n'),
+    );
     const client = await connectRaw(target.gateway.url);
     const answer = await client.send(get('/switching')).answer();
     expect(answer.status).toBe(502);
