@@ -41,8 +41,8 @@ export interface WorkerReport {
   heapUsedBytes: number;
   /** Log lines lost since the process began, because nobody took them from its standard output fast enough. */
   droppedLogLines: number;
-  /** How late the event loop's timers fired since the report before, in seconds. */
-  eventLoopDelay: { p50: number; p99: number; max: number };
+  /** How late the event loop's timers fired in the last 15 to 30 seconds. */
+  eventLoopDelayMs: { p50: number; p99: number; max: number };
 }
 
 /** Answers the primary's calls. What it throws, the caller gets as an Error with the same message. */
@@ -55,7 +55,7 @@ export type WorkerHandlers = {
 /** The primary's end. */
 export interface WorkerLink {
   /**
-   * Rejects with what the worker threw, after `timeoutMs` (0: no limit), or when the worker is gone.
+   * Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`.
    */
   call<Name extends keyof WorkerCalls>(
     name: Name,
@@ -86,6 +86,9 @@ type ToPrimary =
 
 /** Why a call failed whose worker is no longer there. */
 export const WORKER_GONE = new Error('the worker is gone');
+
+/** Why a call failed that took too long. The worker may still carry it out. */
+export class NoAnswer extends Error {}
 
 interface PendingCall {
   resolve(result: never): void;
@@ -164,7 +167,8 @@ class PendingCalls implements WorkerLink {
   ): Promise<WorkerCalls[Name][1]> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      const late = () => this.#take(id)?.reject(new Error(`no answer to "${name}" within ${timeoutMs} ms`));
+      const late = () =>
+        this.#take(id)?.reject(new NoAnswer(`no answer to "${name}" within ${timeoutMs} ms`));
       const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
       this.#pending.set(id, { resolve, reject, timer });
       this.#send({ id, call: name, argument } as ToWorker);

@@ -142,14 +142,6 @@ export const URL_TOO_LONG = failure(
   'Request target too long',
   'The path and query are longer than this route allows.',
 );
-export const HEADERS_TOO_LARGE = failure(
-  'HEADERS_TOO_LARGE',
-  431,
-  'client',
-  'Request headers too large',
-  'The request line and headers are larger than the listener allows.',
-  { close: true },
-);
 export const REQUEST_TIMEOUT = failure(
   'REQUEST_TIMEOUT',
   408,
@@ -203,14 +195,6 @@ export const INTERNAL = failure(
 );
 
 // The service did not do its part.
-export const NO_ENDPOINT = failure(
-  'NO_ENDPOINT',
-  503,
-  'upstream',
-  'Service unavailable',
-  'No endpoint of the service is available.',
-  { proxyStatus: 'destination_unavailable' },
-);
 export const CONNECT_FAILED = failure(
   'UPSTREAM_CONNECT_FAILED',
   502,

@@ -93,7 +93,7 @@ class Primary implements ControlPlane {
       options.workers ?? (config.workers === 'auto' ? availableParallelism() : config.workers);
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
-      spawn: this.#workerCount === 1 ? hostWorker(lines) : forkWorker,
+      spawn: this.#workerCount === 1 ? hostWorker(lines) : forkWorker(new URL('./main.js', import.meta.url)),
       log: this.log,
       totals: this.totals,
       inForce: () => this.#reloader.inForce,

@@ -53,15 +53,46 @@ export function templateFault(text: string, paramNames: readonly string[]): Temp
 
 /** Turns a checked template into a function; a text without variables into one that returns it. */
 export function compileTemplate(text: string, paramNames: readonly string[]): Render {
+  return compileParts(text, literal, (name) => variable(name, paramNames));
+}
+
+/**
+ * The same for the value of a query parameter: percent-encoded, so that the service reads what was meant and nothing can
+ * break out of it. Parameters of the path and of the query come encoded out of the request, each in its own way.
+ */
+export function compileQueryValue(text: string, paramNames: readonly string[]): Render {
+  return compileParts(
+    text,
+    (part) => literal(encodeURIComponent(part)),
+    (name) => {
+      const value = variable(name, paramNames);
+      const meant = FAMILY_MEANING[splitFamily(name)[0]];
+      return meant ? (x) => encodeURIComponent(meant(value(x))) : (x) => encodeURIComponent(value(x));
+    },
+  );
+}
+
+/** What the values of a family say, where that is not how they are written. */
+const FAMILY_MEANING: Readonly<Record<string, (value: string) => string>> = {
+  param: decodeEscapes,
+  query: decodeParameter,
+  header: (value) => Buffer.from(value, 'latin1').toString('utf8'),
+};
+
+function compileParts(
+  text: string,
+  literalPart: (text: string) => Render,
+  variablePart: (name: string) => Render,
+): Render {
   const parts: Render[] = [];
   let from = 0;
   for (const found of text.matchAll(PLACEHOLDER)) {
-    if (found.index > from) parts.push(literal(text.slice(from, found.index)));
+    if (found.index > from) parts.push(literalPart(text.slice(from, found.index)));
     const [placeholder, name] = found;
-    parts.push(placeholder.startsWith('$$') ? literal(placeholder.slice(1)) : variable(name, paramNames));
+    parts.push(placeholder.startsWith('$$') ? literalPart(placeholder.slice(1)) : variablePart(name));
     from = found.index + placeholder.length;
   }
-  if (from < text.length) parts.push(literal(text.slice(from)));
+  if (from < text.length) parts.push(literalPart(text.slice(from)));
   if (parts.length === 1) return parts[0];
   return function renderParts(x) {
     let rendered = '';
@@ -105,7 +136,7 @@ function splitFamily(variable: string): [family: string, name: string] {
   return dot < 0 ? [variable, ''] : [variable.slice(0, dot), variable.slice(dot + 1)];
 }
 
-/** First value of a query parameter, still percent-encoded: safe in a header and in another query. */
+/** First value of a query parameter, still percent-encoded: safe in a header. */
 function queryValue(query: string, name: string): string {
   for (const pair of query.split('&')) {
     const equals = pair.indexOf('=');
@@ -113,4 +144,18 @@ function queryValue(query: string, name: string): string {
       return equals < 0 ? '' : pair.slice(equals + 1);
   }
   return '';
+}
+
+/** A name or a value of a query, where `+` is a space (URL standard, `application/x-www-form-urlencoded`). */
+export function decodeParameter(text: string): string {
+  return decodeEscapes(text.replaceAll('+', ' '));
+}
+
+/** What is not well encoded is taken literally. */
+function decodeEscapes(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -38,6 +38,8 @@ export class GatewayWorker implements WorkerHandlers {
     listener: Listener;
     reports: NodeJS.Timeout;
   } | null = null;
+  /** The last `apply`. */
+  #applied: Promise<void> = Promise.resolve();
   #drained: Promise<{ cut: number }> | null = null;
 
   constructor(id: number, lines: LineSink, primary: PrimaryLink) {
@@ -57,13 +59,11 @@ export class GatewayWorker implements WorkerHandlers {
     this.#loopDelay.start();
   };
 
-  apply = async ({ config, generation }: { config: Config; generation: number }) => {
-    const running = this.#mustRun();
-    // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
-    await running.listener.update(config.listen);
-    running.gateway.apply(config, generation);
-    running.config = config;
-    running.log.level = config.log.level;
+  /** One after the other, as they came: a certificate takes a moment to be swapped. */
+  apply = (next: { config: Config; generation: number }) => {
+    const turn = this.#applied.then(() => this.#apply(next));
+    this.#applied = turn.catch(() => {});
+    return turn;
   };
 
   collect = () => this.#report();
@@ -87,6 +87,16 @@ export class GatewayWorker implements WorkerHandlers {
     this.#primary.tell('fatal', {
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
+  }
+
+  async #apply({ config, generation }: { config: Config; generation: number }): Promise<void> {
+    const running = this.#mustRun();
+    if (this.#drained !== null) throw new Error('the worker is draining');
+    // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
+    await running.listener.update(config.listen);
+    running.gateway.apply(config, generation);
+    running.config = config;
+    running.log.level = config.log.level;
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
@@ -116,7 +126,7 @@ export class GatewayWorker implements WorkerHandlers {
       residentBytes: memory.rss,
       heapUsedBytes: memory.heapUsed,
       droppedLogLines: this.#lines.dropped,
-      eventLoopDelay: this.#loopDelay.read(),
+      eventLoopDelayMs: this.#loopDelay.read(),
     };
   }
 

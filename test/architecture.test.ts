@@ -22,6 +22,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 
 /** What a filter may import; everything else it asks for through the `Env` it is built with. */
 const FILTERS_MAY_KNOW = [
+  'config/collections.ts',
   'config/fields.ts',
   'config/units.ts',
   'errors.ts',

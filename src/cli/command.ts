@@ -78,8 +78,11 @@ export function readInput(command: Command, args: readonly string[]): Input {
     strict: false,
     tokens: true,
   });
+  const given = new Set<string>();
   for (const token of tokens) {
-    if (token.kind === 'option') checkOption(token, options);
+    if (token.kind !== 'option') continue;
+    checkOption(token, options, given);
+    given.add(token.name);
   }
   if (values.help === true) return new Input(values, positionals);
   for (const [name, option] of Object.entries(options)) {
@@ -107,6 +110,7 @@ export function helpOf(name: string, command: Command): string {
 function checkOption(
   token: { name: string; rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
   options: Readonly<Record<string, Option>>,
+  given: ReadonlySet<string>,
 ): void {
   const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
   if (option === undefined) {
@@ -118,6 +122,7 @@ function checkOption(
   if (option.type === 'boolean' && token.value !== undefined)
     throw new UsageError(`${token.rawName} takes no value`);
   if (option.type === 'boolean') return;
+  if (!option.multiple && given.has(token.name)) throw new UsageError(`--${token.name} is given twice`);
   const looksLikeOption = token.inlineValue === false && token.value?.startsWith('-') && token.value !== '-';
   if (token.value === undefined || looksLikeOption) {
     throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${option.value ?? 'VALUE'}`);

@@ -1,4 +1,5 @@
 /** A valid configuration → a Snapshot: everything that can be decided before the first request is decided here. */
+import { readFileSync } from 'node:fs';
 import type { Answer, Exchange } from '../exchange.js';
 import { filters } from '../filters/index.js';
 import { TrustedProxies } from '../listen/addresses.js';
@@ -77,7 +78,10 @@ function buildService(name: string, options: ServiceConfig, { endpoints, workerI
       maxConnections: options.connections.max,
       maxWaiting: options.connections.queue,
       keepAliveMs: options.connections.keepAlive,
-      tls: options.tls,
+      tls: {
+        ...options.tls,
+        ...(options.tls.ca !== undefined && { ca: readFileSync(options.tls.ca, 'utf8') }),
+      },
     }),
     weight,
   }));

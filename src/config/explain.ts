@@ -46,8 +46,8 @@ export function explain(issue: Issue, root: unknown, prefix: Path = []): Complai
         .flatMap((inner) => explain(inner, String(path.at(-1))))
         .map((inner) => ({ ...inner, path, at: 'key' }));
     case 'custom': {
-      const { expected, suggestion } = (issue.params ?? {}) as { expected?: string; suggestion?: string };
-      return [{ path, message: issue.message, expected, suggestion }];
+      const details = (issue.params ?? {}) as Pick<Complaint, 'expected' | 'suggestion' | 'at'>;
+      return [{ ...details, path, message: issue.message }];
     }
     default:
       return [misfit(issue, value, path, allowedTexts(issue))];

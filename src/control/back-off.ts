@@ -4,8 +4,9 @@ const LONGEST_WAIT_MS = 10_000;
 export const GOOD_LIFE_MS = 10_000;
 
 /**
- * How long to wait before a dead worker is replaced: not at all the first time, then 100 ms, doubling up to 10 s, with
- * up to 20 % taken off at random, so that workers that died together do not come back together.
+ * How long to wait before a dead worker is replaced, or one that refused is asked again: not at all the first time, then
+ * 100 ms, doubling up to 10 s, with up to 20 % taken off at random, so that workers that died together do not come back
+ * together.
  */
 export class BackOff {
   readonly #random: () => number;

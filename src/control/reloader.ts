@@ -1,16 +1,20 @@
 import { loadConfig } from '../config/load.js';
 import { formatMistake, type Mistake } from '../config/mistakes.js';
 import type { Log } from '../observe/log.js';
+import type { ApplyOutcome, InForce } from './adoption.js';
 import { adoptable, type RestartNeeded } from './restart-needed.js';
-import type { ApplyOutcome, InForce } from './worker-slot.js';
 
 /** What became of a reload. */
 export interface ReloadResult {
-  /** `partial`: some workers could not take it, and still run what they had. */
-  readonly result: 'ok' | 'refused' | 'partial';
+  /**
+   * `refused`: the file has mistakes, or every worker refused it. `failed`: no worker took it, and some did not even
+   * answer. In both cases the old one stays in force. `partial`: in force, but not with all workers: those that
+   * refused it or have not answered are asked again.
+   */
+  readonly result: 'ok' | 'refused' | 'failed' | 'partial';
   /** The generation in force now. */
   readonly generation: number;
-  /** Why the file was refused: nothing has changed then. */
+  /** Why the file was refused. */
   readonly mistakes: readonly Mistake[];
   readonly warnings: readonly Mistake[];
   readonly restartNeeded: readonly RestartNeeded[];
@@ -24,6 +28,7 @@ export interface ReloaderOptions {
   readonly log: Log;
   /** In force at the start. */
   readonly first: InForce;
+  /** Offers it to every worker that was not offered it last; also after this, until each of them runs it. */
   apply(next: InForce): Promise<ApplyOutcome[]>;
   /** After each change of what is in force. */
   onChange(now: InForce): void;
@@ -34,9 +39,11 @@ export interface ReloaderOptions {
  * others that come meanwhile: the file is read once for all of them, and after the last of them.
  */
 export class Reloader {
-  readonly counts = { ok: 0, refused: 0, partial: 0 };
+  readonly counts = { ok: 0, refused: 0, failed: 0, partial: 0 };
   readonly #options: ReloaderOptions;
   #inForce: InForce;
+  /** The last that workers were asked to take, in force or not. */
+  #lastGeneration: number;
   #last: Promise<unknown> = Promise.resolve();
   /** The next reload, as long as it has not begun. */
   #waiting: Promise<ReloadResult> | null = null;
@@ -44,6 +51,7 @@ export class Reloader {
   constructor(options: ReloaderOptions) {
     this.#options = options;
     this.#inForce = options.first;
+    this.#lastGeneration = options.first.generation;
   }
 
   get inForce(): InForce {
@@ -78,24 +86,30 @@ export class Reloader {
 
     const { config, restartNeeded } = adoptable(this.#inForce.config, loaded.config);
     for (const option of restartNeeded) log.warn(option, 'option needs a restart: it stays as it was');
-    const next = { config, generation: this.#inForce.generation + 1 };
+    const next = { config, generation: ++this.#lastGeneration };
     const asked = await this.#options.apply(next);
-    if (asked.length > 0 && asked.every(isRefusal)) {
+    if (asked.length > 0 && !asked.some(({ result }) => result === 'applied')) {
+      // Who has not answered may take it yet, and finds this behind it.
+      void this.#options.apply(this.#inForce);
+      const result = asked.every(({ result }) => result === 'refused') ? 'refused' : 'failed';
       log.error(
         { reason, generation: this.#inForce.generation, workers: asked },
-        'reload refused by the workers',
+        `reload ${result}: no worker took it, the old configuration stays in force`,
       );
-      return this.#finish('refused', { warnings, restartNeeded, workers: asked });
+      return this.#finish(result, { warnings, restartNeeded, workers: asked });
     }
 
     this.#inForce = next;
     this.#options.onChange(next);
     // Once more, for those that became ready with the old one while the others were asked.
     const workers = [...asked, ...(await this.#options.apply(next))];
-    const result = workers.some(isRefusal) ? 'partial' : 'ok';
+    const result = workers.some(isBehind) ? 'partial' : 'ok';
     if (result === 'ok') log.info({ reason, generation: next.generation }, 'configuration reloaded');
     else
-      log.error({ reason, generation: next.generation, workers }, 'some workers keep the old configuration');
+      log.error(
+        { reason, generation: next.generation, workers },
+        'configuration reloaded, but not in every worker: they are asked again',
+      );
     return this.#finish(result, { warnings, restartNeeded, workers });
   }
 
@@ -108,6 +122,7 @@ export class Reloader {
   }
 }
 
-function isRefusal({ error }: ApplyOutcome): boolean {
-  return error !== null;
+/** One that died is not: its replacement begins with what is in force. */
+function isBehind({ result }: ApplyOutcome): boolean {
+  return result === 'refused' || result === 'late';
 }

@@ -1,9 +1,11 @@
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
+import type { ApplyOutcome, InForce } from './adoption.js';
 import type { SpawnWorker } from './worker-process.js';
-import { type ApplyOutcome, type InForce, WorkerSlot, type WorkerView } from './worker-slot.js';
+import { PATIENCE, type Patience, WorkerSlot, type WorkerView } from './worker-slot.js';
 
-const WATCH_EVERY_MS = 5000;
+/** How often it is looked whether a worker hangs, within the time that one may be silent. */
+const LOOKS_PER_SILENCE = 6;
 /** Room for a worker to leave after its drain, and for its messages to arrive. */
 const GRACE_MS = 2000;
 
@@ -12,20 +14,25 @@ export interface SupervisorOptions {
   readonly spawn: SpawnWorker;
   readonly log: Log;
   readonly totals: Totals;
+  /** Default: `PATIENCE`. */
+  readonly patience?: Patience;
   inForce(): InForce;
 }
 
 /** Keeps `count` workers alive. */
 export class Supervisor {
   readonly #slots: readonly WorkerSlot[];
+  readonly #lookEveryMs: number;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor({ count, totals, ...rest }: SupervisorOptions) {
+  constructor({ count, totals, patience = PATIENCE, ...rest }: SupervisorOptions) {
+    this.#lookEveryMs = patience.silenceMs / LOOKS_PER_SILENCE;
     this.#slots = Array.from(
       { length: count },
       (_, i) =>
         new WorkerSlot({
           ...rest,
+          patience,
           id: i + 1,
           onReport: (id, report) => totals.merge(id, report),
           onGone: (id) => totals.workerGone(id),
@@ -39,7 +46,7 @@ export class Supervisor {
     this.#watchForHanging();
   }
 
-  /** Offers a configuration to every worker that is ready and has not been offered it before. */
+  /** Offers a configuration to every worker that is ready and has not been offered it last. */
   async apply(next: InForce): Promise<ApplyOutcome[]> {
     const outcomes = await Promise.all(this.#slots.map((slot) => slot.apply(next)));
     return outcomes.filter((outcome) => outcome !== null);
@@ -75,8 +82,8 @@ export class Supervisor {
     this.#watch = setInterval(() => {
       const now = performance.now();
       // When this process itself stood still (SIGSTOP, a suspended machine), the reports still wait to be read.
-      if (now - lastLook < 2 * WATCH_EVERY_MS) for (const slot of this.#slots) slot.killIfHung(now);
+      if (now - lastLook < 2 * this.#lookEveryMs) for (const slot of this.#slots) slot.killIfHung(now);
       lastLook = now;
-    }, WATCH_EVERY_MS).unref();
+    }, this.#lookEveryMs).unref();
   }
 }

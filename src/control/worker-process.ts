@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import {
   linkInProcess,
   linkToWorker,
@@ -23,30 +22,35 @@ export interface WorkerProcess {
 /** Brings a worker to life. `id` is from 1, and the same for a replacement. */
 export type SpawnWorker = (id: number, listener: NewsListener) => Promise<WorkerProcess>;
 
-/** A process of its own. It inherits standard output and error, and Node's flags but those of the inspector. */
-export const forkWorker: SpawnWorker = async (id, listener) => {
-  const child = fork(fileURLToPath(new URL('../main.js', import.meta.url)), {
-    env: { ...process.env, [WORKER_ID_VARIABLE]: String(id) },
-    execArgv: process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
-    serialization: 'advanced',
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const greeting = Promise.withResolvers<void>();
-  const end = Promise.withResolvers<string>();
-  child.once('error', (error) => end.resolve(error.message));
-  child.once('exit', (code, signal) =>
-    end.resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
-  );
-  const link = linkToWorker(child, {
-    ...listener,
-    hello: (news) => {
-      greeting.resolve();
-      listener.hello(news);
-    },
-  });
-  const kill = () => void child.kill('SIGKILL');
-  return { pid: child.pid ?? 0, link, greeted: greeting.promise, exited: end.promise, kill };
-};
+/**
+ * A process of its own, which runs the program `main`. It inherits standard output and error, and Node's flags but
+ * those of the inspector.
+ */
+export function forkWorker(main: URL): SpawnWorker {
+  return async (id, listener) => {
+    const child = fork(main, {
+      env: { ...process.env, [WORKER_ID_VARIABLE]: String(id) },
+      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const greeting = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<string>();
+    child.once('error', (error) => end.resolve(error.message));
+    child.once('exit', (code, signal) =>
+      end.resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
+    );
+    const link = linkToWorker(child, {
+      ...listener,
+      hello: (news) => {
+        greeting.resolve();
+        listener.hello(news);
+      },
+    });
+    const kill = () => void child.kill('SIGKILL');
+    return { pid: child.pid ?? 0, link, greeted: greeting.promise, exited: end.promise, kill };
+  };
+}
 
 /** A worker in this process: the smallest memory, when there is only one. It cannot be killed and does not exit. */
 export function hostWorker(lines: LineSink): SpawnWorker {

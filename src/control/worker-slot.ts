@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WORKER_GONE, type WorkerReport } from '../bus.js';
-import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
+import { Adoption, type ApplyOutcome, type InForce } from './adoption.js';
 import { BackOff } from './back-off.js';
 import type { SpawnWorker, WorkerProcess } from './worker-process.js';
 
-const START_WITHIN_MS = 30_000;
-const APPLY_WITHIN_MS = 10_000;
-/** A worker that has not reported for this long, where one report a second is due, serves nobody. */
-const HUNG_AFTER_MS = 30_000;
+/** How long a worker is waited for, in milliseconds. */
+export interface Patience {
+  readonly startMs: number;
+  readonly applyMs: number;
+  /** A worker that has not reported for this long, where one report a second is due, serves nobody. */
+  readonly silenceMs: number;
+}
+
+export const PATIENCE: Patience = { startMs: 30_000, applyMs: 10_000, silenceMs: 30_000 };
 
 export type WorkerState = 'starting' | 'ready' | 'waiting' | 'draining' | 'stopped';
 
@@ -18,6 +23,7 @@ export interface WorkerView {
   readonly pid: number;
   /** `waiting`: it died and is about to be replaced, after a pause if it died quickly before. */
   readonly state: WorkerState;
+  /** What it runs, by its own account; 0 when nothing yet. */
   readonly generation: number;
   readonly restarts: number;
   readonly upSeconds: number;
@@ -25,22 +31,11 @@ export interface WorkerView {
   readonly lastExit: string | null;
 }
 
-/** The configuration in force. */
-export interface InForce {
-  readonly config: Config;
-  readonly generation: number;
-}
-
-/** How a worker took a configuration: `error` is null when it runs it. */
-export interface ApplyOutcome {
-  readonly worker: number;
-  readonly error: string | null;
-}
-
 export interface SlotOptions {
   readonly id: number;
   readonly spawn: SpawnWorker;
   readonly log: Log;
+  readonly patience: Patience;
   inForce(): InForce;
   onReport(id: number, report: WorkerReport): void;
   onGone(id: number): void;
@@ -53,9 +48,8 @@ export class WorkerSlot {
   readonly #stopping = new AbortController();
   #process: WorkerProcess | null = null;
   #state: WorkerState = 'starting';
-  #generation = 0;
-  /** The last generation it was asked to take. */
-  #offered = 0;
+  /** Of the present life, once it has started. */
+  #adoption: Adoption | null = null;
   #restarts = 0;
   #bornAt = 0;
   #heardAt = 0;
@@ -73,26 +67,18 @@ export class WorkerSlot {
   }
 
   /**
-   * Offers a configuration to a worker that is ready, once. Null when there was nobody to offer it to: who is not ready
-   * yet begins with what is in force then.
+   * Offers a configuration to a worker that is ready and has not been offered it last. Null when there was nobody to
+   * offer it to: who is not ready yet begins with what is in force then.
    */
-  async apply({ config, generation }: InForce): Promise<ApplyOutcome | null> {
-    if (this.#state !== 'ready' || this.#process === null || this.#offered >= generation) return null;
-    const worker = this.#options.id;
-    this.#offered = generation;
-    try {
-      await this.#process.link.call('apply', { config, generation }, APPLY_WITHIN_MS);
-      this.#generation = generation;
-      return { worker, error: null };
-    } catch (error) {
-      return error === WORKER_GONE ? null : { worker, error: (error as Error).message };
-    }
+  async apply(next: InForce): Promise<ApplyOutcome | null> {
+    if (this.#state !== 'ready' || this.#adoption === null) return null;
+    return await this.#adoption.take(next);
   }
 
   async collect(withinMs: number): Promise<void> {
     if (this.#state !== 'ready' || this.#process === null) return;
     const report = await this.#process.link.call('collect', null, withinMs).catch(() => null);
-    if (report !== null) this.#options.onReport(this.#options.id, report);
+    if (report !== null) this.#heard(report);
   }
 
   /** Resolves with the number of exchanges that had to be cut, when the worker has left. */
@@ -123,10 +109,10 @@ export class WorkerSlot {
 
   /** Kills a worker whose event loop has stood still for too long; its replacement follows. */
   killIfHung(nowMs: number): void {
-    if (this.#state !== 'ready' || nowMs - this.#heardAt < HUNG_AFTER_MS) return;
-    const { id, log } = this.#options;
+    const { id, log, patience } = this.#options;
+    if (this.#state !== 'ready' || nowMs - this.#heardAt < patience.silenceMs) return;
     log.error(
-      { worker: id, workerPid: this.#process?.pid, silentMs: HUNG_AFTER_MS },
+      { worker: id, workerPid: this.#process?.pid, silentMs: Math.round(nowMs - this.#heardAt) },
       'worker hangs: killing it',
     );
     this.#process?.kill();
@@ -138,7 +124,7 @@ export class WorkerSlot {
       id: this.#options.id,
       pid: this.#process?.pid ?? 0,
       state: this.#state,
-      generation: this.#generation,
+      generation: this.#adoption?.generation ?? 0,
       restarts: this.#restarts,
       upSeconds: this.#state === 'ready' ? Math.floor((performance.now() - this.#bornAt) / 1000) : 0,
       lastExit: this.#lastExit,
@@ -185,16 +171,13 @@ export class WorkerSlot {
   }
 
   async #launch(port: number): Promise<void> {
-    const { id, spawn, onReport } = this.#options;
+    const { id, spawn, log, patience } = this.#options;
     this.#state = 'starting';
     this.#lastError = null;
     this.#bornAt = performance.now();
     const life = await spawn(id, {
       hello: () => {},
-      report: (report) => {
-        this.#heardAt = performance.now();
-        onReport(id, report);
-      },
+      report: (report) => this.#heard(report),
       fatal: ({ error }) => {
         this.#lastError = error;
       },
@@ -203,11 +186,13 @@ export class WorkerSlot {
     try {
       await Promise.race([life.greeted, life.exited]);
       const inForce = this.#options.inForce();
-      await life.link.call('start', { ...inForce, port }, START_WITHIN_MS);
+      await life.link.call('start', { ...inForce, port }, patience.startMs);
       this.#state = 'ready';
       this.#heardAt = performance.now();
-      this.#generation = inForce.generation;
-      this.#offered = inForce.generation;
+      this.#adoption = new Adoption(
+        { worker: id, link: life.link, log, withinMs: patience.applyMs },
+        inForce,
+      );
       await this.#catchUp();
     } catch (error) {
       life.kill();
@@ -226,8 +211,15 @@ export class WorkerSlot {
     return `worker ${this.#options.id} died while it started: ${reason}${error}`;
   }
 
+  #heard(report: WorkerReport): void {
+    this.#heardAt = performance.now();
+    this.#options.onReport(this.#options.id, report);
+    if (this.#state === 'ready') this.#adoption?.heard(report.generation);
+  }
+
   #buried(reason: string): void {
     this.#lastExit = reason;
+    this.#adoption = null;
     this.#options.onGone(this.#options.id);
   }
 }

@@ -1,29 +1,29 @@
 /** Header operations towards the service and towards the client, in the order rename, remove, set, add. */
 import { z } from 'zod';
+import { byHeader, headerNames, MAPPING_OF_HEADERS } from '../config/collections.js';
 import { headerName, headerValue } from '../config/fields.js';
 import type { Exchange } from '../exchange.js';
 import type { Env, Filter, Step } from '../pipeline.js';
 import { compileFieldValue, type Render } from '../template.js';
 
-const names = (what: string) =>
-  z.array(headerName(), { error: 'a list of header names' }).meta({ description: what });
-const values = (what: string) =>
-  z
-    .record(headerName(), headerValue(), { error: 'a mapping of header names to texts' })
-    .meta({ description: what });
-
 const operations = z.strictObject({
-  set: values('Headers to set; any of the same name are dropped first. Values may name variables.')
+  set: byHeader(headerValue())
     .prefault({})
-    .meta({ examples: [{ 'x-client': `\${client.ip}` }] }),
-  add: values('Headers to add beside those of the same name. Values may name variables.')
+    .meta({
+      description: 'Headers to set; any of the same name are dropped first. Values may name variables.',
+      examples: [{ 'x-client': `\${client.ip}` }],
+    }),
+  add: z
+    .record(headerName(), headerValue(), { error: MAPPING_OF_HEADERS })
     .prefault({})
-    .meta({ examples: [{ 'x-tag': `\${route.name}` }] }),
-  remove: names('Headers to drop.')
+    .meta({
+      description: 'Headers to add beside those of the same name. Values may name variables.',
+      examples: [{ 'x-tag': `\${route.name}` }],
+    }),
+  remove: headerNames()
     .prefault([])
-    .meta({ examples: [['x-debug']] }),
-  rename: z
-    .record(headerName(), headerName(), { error: 'a mapping of old to new header names' })
+    .meta({ description: 'Headers to drop.', examples: [['x-debug']] }),
+  rename: byHeader(headerName())
     .prefault({})
     .meta({ description: 'Headers to give another name: old to new.', examples: [{ 'x-old': 'x-new' }] }),
 });

@@ -83,7 +83,7 @@ function judgeFraming(): Failure | null {
 }
 
 function judgeLine(x: Exchange, req: HttpRequest): Failure | null {
-  if (!TOKEN.test(x.method)) return failures.BAD_METHOD;
+  if (x.method !== 'GET' && !TOKEN.test(x.method)) return failures.BAD_METHOD;
   x.host = normalHost(x.authority);
   if (x.host === '') return failures.BAD_HOST;
   const raw = req.getUrl();

@@ -174,6 +174,7 @@ class HeadReader {
   wantsClose(): boolean {
     return (
       this.connection !== '' &&
+      this.connection !== 'keep-alive' &&
       this.connection
         .toLowerCase()
         .split(/[\s,]+/)

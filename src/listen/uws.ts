@@ -96,12 +96,25 @@ function temporaryFolder(): string {
 
 /** Creates `folder` if need be. What is in it will be executed, so nobody else may own it or write to it. */
 function privateFolder(folder: string): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const stat = lstatSync(folder);
   if (!stat.isDirectory()) throw new Error(`${folder} is not a folder`);
   if (stat.uid !== process.geteuid?.()) throw new Error(`${folder} belongs to another user`);
   if ((stat.mode & 0o022) !== 0) throw new Error(`${folder} can be written by other users`);
   return folder;
+}
+
+/** Not `recursive`: below /proc, where nothing can be made and the reason is given as ENOENT, that never ends. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    makeFolder(dirname(folder));
+    mkdirSync(folder, { mode: 0o700 });
+  }
 }
 
 function holds(file: string, content: Buffer): boolean {

@@ -15,7 +15,8 @@ export interface GatewayFacts {
   readonly totals: Totals;
   /** Replacements of dead workers since the start. */
   restarts(): number;
-  reloads: { readonly ok: number; readonly refused: number; readonly partial: number };
+  /** How many reloads ended how. */
+  reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }
 
 type Labels = Record<string, string | number>;
@@ -116,10 +117,10 @@ export const families: readonly Family[] = [
     help: 'How late timers fired in the last 15 to 30 seconds, by worker; quantile 1 is the maximum.',
     labels: ['worker', 'quantile'],
     *samples({ totals }) {
-      for (const [worker, { eventLoopDelay: delay }] of totals.workers) {
-        yield { labels: { worker, quantile: '0.5' }, value: delay.p50 };
-        yield { labels: { worker, quantile: '0.99' }, value: delay.p99 };
-        yield { labels: { worker, quantile: '1' }, value: delay.max };
+      for (const [worker, { eventLoopDelayMs: delay }] of totals.workers) {
+        yield { labels: { worker, quantile: '0.5' }, value: delay.p50 / 1000 };
+        yield { labels: { worker, quantile: '0.99' }, value: delay.p99 / 1000 };
+        yield { labels: { worker, quantile: '1' }, value: delay.max / 1000 };
       }
     },
   },
@@ -148,7 +149,7 @@ export const families: readonly Family[] = [
   {
     name: 'sluice_config_reloads_total',
     type: 'counter',
-    help: 'Reloads by result: ok, refused (nothing changed), partial (some workers could not follow).',
+    help: 'Reloads by result: ok, refused (the file has mistakes, or every worker refused it), failed (no worker took it in time), partial (some workers did not follow).',
     labels: ['result'],
     *samples({ reloads }) {
       for (const [result, value] of Object.entries(reloads)) yield { labels: { result }, value };

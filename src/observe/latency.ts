@@ -6,7 +6,10 @@ import { constructorFromBucketSize } from 'hdr-histogram-js/dist/JsHistogramFact
 const Int32 = constructorFromBucketSize(32) as typeof Int32Histogram;
 const Float64 = constructorFromBucketSize(64) as typeof Float64Histogram;
 
-/** Recorded latencies as flat pairs: value in microseconds, how often, value, how often, … */
+/**
+ * Recorded latencies as flat pairs, ascending: value in microseconds, how often, value, how often, … Each value stands
+ * for its class; only the last is exact, because it is the maximum.
+ */
 export type LatencyPairs = Uint32Array;
 
 const SIGNIFICANT_DIGITS = 2;
@@ -41,7 +44,7 @@ export class LatencyRecorder extends Int32 {
       const last = this.countsArrayIndex(this.maxValue);
       for (let i = Math.max(1, this.countsArrayIndex(this.minNonZeroValue)); i <= last; i++) {
         const count = this.getCountAtIndex(i);
-        if (count > 0) pairs.push(this.valueFromIndex(i), count);
+        if (count > 0) pairs.push(i === last ? this.maxValue : this.valueFromIndex(i), count);
       }
       this.reset();
     }
@@ -63,6 +66,13 @@ export class LatencyTotals extends Float64 {
   merge(pairs: LatencyPairs): void {
     // From the largest down: the counts are resized once at most.
     for (let i = pairs.length - 2; i >= 0; i -= 2) this.recordValueWithCount(pairs[i]!, pairs[i + 1]!);
+  }
+
+  /** The library rounds the maximum when the two differ in size. */
+  override add(other: LatencyTotals): void {
+    const exact = Math.max(this.maxValue, other.maxValue);
+    super.add(other);
+    this.maxValue = exact;
   }
 
   /**

@@ -5,12 +5,12 @@ import type { WorkerReport } from '../bus.js';
 const RESOLUTION_MS = 50;
 const WINDOW_MS = 15_000;
 
-type Delay = WorkerReport['eventLoopDelay'];
+type Delay = WorkerReport['eventLoopDelayMs'];
 
 const NONE: Delay = { p50: 0, p99: 0, max: 0 };
 
 /**
- * How late the event loop runs its timers, in seconds. A reading covers the last 15 to 30 seconds, so that a peak
+ * How late the event loop runs its timers, in milliseconds. A reading covers the last 15 to 30 seconds, so that a peak
  * shows in at least one scrape of the usual period, whoever else reads.
  */
 export class LoopDelay {
@@ -55,5 +55,5 @@ export class LoopDelay {
  * microsecond.
  */
 function lateness(betweenNs: number): number {
-  return Math.round(Math.max(0, betweenNs / 1e3 - RESOLUTION_MS * 1e3)) / 1e6;
+  return Math.round(Math.max(0, betweenNs / 1e3 - RESOLUTION_MS * 1e3)) / 1e3;
 }

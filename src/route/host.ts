@@ -19,6 +19,18 @@ const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\.?(
  * empty or is no `uri-host [":" port]`.
  */
 export function normalHost(authority: string): string {
+  if (authority !== lastAuthority) {
+    lastHost = parseHost(authority);
+    lastAuthority = authority;
+  }
+  return lastHost;
+}
+
+/** Most requests ask for the same host as the one before. */
+let lastAuthority = '';
+let lastHost = '';
+
+function parseHost(authority: string): string {
   if (NORMAL.test(authority)) return authority;
   const host = AUTHORITY.exec(authority)?.[1]?.toLowerCase() ?? '';
   return host.startsWith('[') && !isIPv6(host.slice(1, -1)) ? '' : host;

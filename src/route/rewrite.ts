@@ -1,6 +1,6 @@
 /** What a service is asked for, when it is not what the client asked for. Compiled once per route. */
 import type { Exchange } from '../exchange.js';
-import { compileTemplate, type Render } from '../template.js';
+import { compileQueryValue, decodeParameter, type Render } from '../template.js';
 
 export interface RewriteOptions {
   /** Takes the place of what stands before the wildcard of the route's path. */
@@ -61,11 +61,13 @@ function compileQuery(
   if (dropped.size === 0) return null;
   const added = Object.entries(set).map(([name, value]): [string, Render] => [
     `${encodeURIComponent(name)}=`,
-    compileTemplate(value, paramNames),
+    compileQueryValue(value, paramNames),
   ]);
   return function renderQuery(x) {
-    const kept = x.query.split('&').filter((pair) => pair !== '' && !dropped.has(decode(nameOf(pair))));
-    for (const [name, render] of added) kept.push(name + encodeURIComponent(decode(render(x))));
+    const kept = x.query
+      .split('&')
+      .filter((pair) => pair !== '' && !dropped.has(decodeParameter(nameOf(pair))));
+    for (const [name, render] of added) kept.push(name + render(x));
     return kept.join('&');
   };
 }
@@ -73,13 +75,4 @@ function compileQuery(
 function nameOf(pair: string): string {
   const equals = pair.indexOf('=');
   return equals < 0 ? pair : pair.slice(0, equals);
-}
-
-/** Parameters and query values come percent-encoded out of the request; what is not well encoded is taken literally. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    return text;
-  }
 }

@@ -65,8 +65,9 @@ function parseLength(value: string | string[] | undefined): number {
 
 /** Fields that `Connection` names belong to the connection too. */
 function withoutNamed(fields: string[], connection: string): string[] {
+  // What nearly every service sends, without taking it apart.
+  if (connection === 'keep-alive' || connection === 'close') return fields;
   const named = connection.toLowerCase().split(/[\s,]+/);
-  if (named.every((name) => name === 'keep-alive' || name === 'close' || name === '')) return fields;
   const kept: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i];

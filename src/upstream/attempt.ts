@@ -97,6 +97,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
         path: this.#target,
         method: x.method as Dispatcher.HttpMethod,
         headers: x.forwardHeaders,
+        // The same for every request, or undici would open another connection: see Connection.
+        servername: 'endpoint',
         body: body === null ? null : (body.whole ?? body.stream()),
       },
       this,
@@ -160,7 +162,9 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     headers: IncomingHttpHeaders,
   ): void {
     // Interim answers (1xx) end here: the listener cannot pass them on.
-    if (this.#phase === OVER || status < 200) return;
+    if (this.#phase === OVER) return;
+    if (status < 100) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
+    if (status < 200) return;
     const x = this.#x;
     this.#phase = RECEIVING;
     (this.#connection as Connection).awaitsHead = false;

@@ -5,7 +5,13 @@
  */
 import type { Socket } from 'node:net';
 import type { Endpoint } from './endpoint.js';
-import { type buildConnector, Client, type ClientOptions, type Dispatcher } from './undici.js';
+import {
+  type buildConnector,
+  Client,
+  type ClientOptions,
+  type Dispatcher,
+  type DispatchOptions,
+} from './undici.js';
 
 type Connector = ReturnType<typeof buildConnector>;
 
@@ -32,7 +38,7 @@ export class Connection {
     });
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     this.#client.dispatch(options, handler);
   }
 
@@ -45,7 +51,8 @@ export class Connection {
 
   #watched(connect: Connector): Connector {
     return (options, callback) => {
-      connect(options, (...[error, socket]) => {
+      // The name to verify is the endpoint's. undici would take that of the Host header, which can be the client's.
+      connect({ ...options, servername: '' }, (...[error, socket]) => {
         if (error !== null) return callback(error, null);
         this.broken = false;
         socket.once('error', () => {

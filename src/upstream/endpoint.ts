@@ -1,7 +1,6 @@
 /**
  * One address of a service, and this worker's connections to it: a bound on how many, and a bounded queue behind it.
  */
-import { readFileSync } from 'node:fs';
 import { Connection } from './connection.js';
 import { buildConnector, type ClientOptions } from './undici.js';
 
@@ -14,7 +13,13 @@ export interface EndpointOptions {
   readonly maxWaiting: number;
   /** Milliseconds an idle connection is kept. */
   readonly keepAliveMs: number;
-  readonly tls: { readonly ca?: string; readonly servername?: string; readonly verify: boolean };
+  readonly tls: {
+    /** PEM. */
+    readonly ca?: string;
+    /** Asked for and verified instead of the host in `url`. */
+    readonly servername?: string;
+    readonly verify: boolean;
+  };
 }
 
 /** Who waits for a connection. */
@@ -137,7 +142,7 @@ function connector({ ca, servername, verify }: EndpointOptions['tls']) {
     timeout: 0,
     allowH2: false,
     rejectUnauthorized: verify,
-    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
-    ...(servername === undefined ? {} : { servername }),
+    ...(ca !== undefined && { ca }),
+    ...(servername !== undefined && { servername }),
   });
 }

@@ -4,7 +4,7 @@
  * holds them to the public classes.
  */
 import { createRequire } from 'node:module';
-import type { buildConnector as BuildConnector, Client as PublicClient } from 'undici';
+import type { buildConnector as BuildConnector, Dispatcher, Client as PublicClient } from 'undici';
 
 const require = createRequire(import.meta.url);
 
@@ -14,4 +14,6 @@ export const buildConnector: typeof BuildConnector = require('undici/lib/core/co
 export type Client = PublicClient;
 export type ClientOptions = PublicClient.Options;
 export type { Dispatcher } from 'undici';
+/** The TLS name is missing in the package's types. */
+export type DispatchOptions = Dispatcher.DispatchOptions & { readonly servername: string };
 export type { IncomingHttpHeaders } from 'undici/types/header.js';

@@ -61,6 +61,10 @@ describe('wrong usage', () => {
     [['check', '-c'], 'sluice check: -c needs a value: -c FILE\nTry "sluice check --help".\n'],
     [['check', '-c', '--json'], 'sluice check: -c needs a value: -c FILE\nTry "sluice check --help".\n'],
     [['check', '--json=1', '-c', 'x'], 'sluice check: --json takes no value\nTry "sluice check --help".\n'],
+    [
+      ['check', '-c', 'x', '--config', 'y'],
+      'sluice check: --config is given twice\nTry "sluice check --help".\n',
+    ],
     [['check', '-c', 'x', 'y'], 'sluice check: what is "y"?\nTry "sluice check --help".\n'],
     [
       ['start', '-c', 'x', '--workers', 'many'],

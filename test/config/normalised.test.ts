@@ -26,7 +26,7 @@ describe('a configuration', () => {
         mode: 'all',
         sample: 0.01,
         headers: [],
-        redactQuery: expect.arrayContaining(['token', 'password']),
+        redactQuery: expect.arrayContaining(['id_token', 'key', 'token', 'password']),
       },
       services: {},
       routes: [],

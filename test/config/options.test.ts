@@ -196,6 +196,18 @@ describe('what a route matches', () => {
     ['path: /, methods: ["A B"]', '4:33  routes[0].match.methods[0]  "A B" is not a method'],
     ['path: /, methods: GET', '4:32  routes[0].match.methods  "GET" is not allowed here; expected a list'],
     [
+      'path: /, methods: [GET, POST, GET]',
+      '4:44  routes[0].match.methods[2]  "GET" is named already; expected each method once',
+    ],
+    [
+      'path: /, host: [a.com, A.com]',
+      '4:37  routes[0].match.host[1]  "a.com" is named already; expected each host once',
+    ],
+    [
+      'path: /, headers: { X-A: true, x-a: false }',
+      '4:45  routes[0].match.headers.x-a  "x-a" is named already, as "X-A"; expected each header once, whatever its case',
+    ],
+    [
       'path: /, headers: { "a b": true }',
       '4:34  routes[0].match.headers["a b"]  "a b" cannot be the name of a header',
     ],
@@ -206,6 +218,66 @@ describe('what a route matches', () => {
     ],
   ])('is refused: %s', (options, start) => {
     expect(match(options)).toEqual([expect.stringContaining(start)]);
+  });
+});
+
+describe('a condition that is left empty', () => {
+  const match = (options: string) =>
+    mistakesIn(`routes:\n  - name: a\n    respond: {}\n    match: { path: /, ${options} }\n`);
+
+  it.each([
+    ['host: []', '4:29  routes[0].match.host  is an empty list; expected at least one host'],
+    ['methods: []', '4:32  routes[0].match.methods  is an empty list; expected at least one method'],
+    ['headers: {}', '4:32  routes[0].match.headers  is an empty mapping; expected at least one header'],
+    ['query: {}', '4:30  routes[0].match.query  is an empty mapping; expected at least one parameter'],
+  ])('does not open the route to all requests: %s', (options, line) => {
+    expect(match(options)).toEqual([line]);
+  });
+});
+
+describe('a list', () => {
+  it.each([
+    [
+      'listen: { trustedProxies: [10.0.0.0/8, ::1, 10.0.0.0/8] }',
+      '1:45  listen.trustedProxies[2]  "10.0.0.0/8" is named already; expected each network once',
+    ],
+    [
+      'accessLog: { headers: [user-agent, User-Agent] }',
+      '1:36  accessLog.headers[1]  "User-Agent" is named already; expected each header once',
+    ],
+    [
+      'accessLog: { redactQuery: [token, TOKEN] }',
+      '1:35  accessLog.redactQuery[1]  "TOKEN" is named already; expected each parameter once',
+    ],
+    [
+      'defaults: { headers: { request: { remove: [X-A, x-a] } } }',
+      '1:49  defaults.headers.request.remove[1]  "x-a" is named already; expected each header once',
+    ],
+  ])('names nothing twice: %s', (text, line) => {
+    expect(mistakesIn(text)).toEqual([line]);
+  });
+});
+
+describe('a header', () => {
+  it.each([
+    [
+      'defaults: { headers: { request: { set: { X-Q: "1", x-q: "2" } } } }',
+      '1:52  defaults.headers.request.set.x-q  "x-q" is named already, as "X-Q"; expected each header once, whatever its case',
+    ],
+    [
+      'defaults: { headers: { response: { rename: { X-Q: a, x-q: b } } } }',
+      '1:54  defaults.headers.response.rename.x-q  "x-q" is named already, as "X-Q"; expected each header once, whatever its case',
+    ],
+    [
+      'routes: [{ name: a, match: { path: / }, respond: { headers: { X-Q: a, x-q: b } } }]',
+      '1:71  routes[0].respond.headers.x-q  "x-q" is named already, as "X-Q"; expected each header once, whatever its case',
+    ],
+  ])('has one value: %s', (text, line) => {
+    expect(mistakesIn(text)).toEqual([line]);
+  });
+
+  it('may be added several times, in different spellings', () => {
+    expect(mistakesIn('defaults: { headers: { response: { add: { Link: a, link: b } } } }')).toEqual([]);
   });
 });
 

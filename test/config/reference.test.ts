@@ -52,7 +52,7 @@ function misfits(value: unknown, schema: JsonSchema, path = '$'): string[] {
 }
 
 describe('docs/configuration.md', () => {
-  it('is what the schema says; if not: node dist/main.js docs > docs/configuration.md', () => {
+  it('is what the schema says; if not: npm run docs', () => {
     expect(readFileSync(join(root, 'docs/configuration.md'), 'utf8')).toBe(configurationReference());
   });
 
@@ -95,6 +95,12 @@ describe('the JSON Schema', () => {
     expect(misfits({ listen: 1, extra: 1 }, schema)).toEqual(['$.extra']);
     expect(misfits({ drain: { delay: '5 parsecs' } }, schema)).toEqual(['$.drain.delay']);
     expect(misfits({ routes: [{ name: 'a' }] }, schema)).toEqual(['$.routes[0].match']);
+  });
+
+  it('names no default that it refuses', () => {
+    const methods = optionsOf(configJsonSchema()).find(([path]) => path.endsWith('match.methods'));
+    expect(methods?.[1]).toMatchObject({ minItems: 1 });
+    expect(methods?.[1]).not.toHaveProperty('default');
   });
 
   it('takes an environment variable in the place of any value', () => {

@@ -95,6 +95,23 @@ describe('a rewrite', () => {
       'query: { set: { a: "${param.id}" } }',
       '6:35  routes[0].rewrite.query.set.a  the path of this route has no parameter "id"',
     ],
+    [
+      '/a',
+      'query: { set: { a: "${cilent.ip}" } }',
+      expect.stringMatching(
+        /^6:35 {2}routes\[0\]\.rewrite\.query\.set\.a {2}no variable is called "cilent\.ip"; .* did you mean \$\{client\.ip\}\?$/,
+      ),
+    ],
+    [
+      '/a',
+      'query: { set: { a: "1" }, remove: [b, a] }',
+      '6:54  routes[0].rewrite.query.remove[1]  "a" is set too, which drops what the client sent; expected one of the two',
+    ],
+    [
+      '/a',
+      'query: { remove: [a, b, a] }',
+      '6:40  routes[0].rewrite.query.remove[2]  "a" is named already; expected each parameter once',
+    ],
   ])('of %s with %s is refused', (path, options, line) => {
     expect(rewrite(path, options)).toEqual([line]);
   });
@@ -143,6 +160,41 @@ describe('the variables in a value', () => {
     expect(mistakesIn('defaults: { headers: { response: { set: { x-a: "${param.id}" } } } }')).toEqual([
       '1:48  defaults.headers.response.set.x-a  ${param.id} has no meaning for all routes',
     ]);
+  });
+});
+
+describe('a path with an encoded slash', () => {
+  const route = (match: string) =>
+    mistakesIn(`routes:\n  - { name: a, match: { path: ${match} }, respond: {} }\n`);
+
+  it('needs encodedSlashes, without which no request reaches it', () => {
+    expect(route('/e%2fx')).toEqual([
+      '2:31  routes[0].match.path  a request with %2F in its path is refused, so the route is never taken; expected encodedSlashes: true beside it',
+    ]);
+    expect(route('/e%2Fx/*, encodedSlashes: true')).toEqual([]);
+  });
+});
+
+describe('header operations', () => {
+  const operations = (options: string) => mistakesIn(`defaults: { headers: { request: { ${options} } } }`);
+
+  it.each([
+    [
+      'set: { x-q: "1" }, remove: [X-Q]',
+      '1:63  defaults.headers.request.remove[0]  "X-Q" is set too, which drops what was there; expected one of the two',
+    ],
+    [
+      'rename: { X-A: x-b }, remove: [x-a]',
+      '1:66  defaults.headers.request.remove[0]  "x-a" is renamed too, and has another name by then; expected one of the two',
+    ],
+  ])('that undo each other are refused: %s', (options, line) => {
+    expect(operations(options)).toEqual([line]);
+  });
+
+  it('may follow each other', () => {
+    expect(operations('rename: { x-a: x-b, x-c: x-d }, remove: [x-b], set: { x-d: "1" }')).toEqual([]);
+    expect(operations('rename: { x-a: x-b }, set: { x-a: "1" }, add: { x-b: "2" }')).toEqual([]);
+    expect(operations('remove: [x-a], add: { x-a: "1" }')).toEqual([]);
   });
 });
 

@@ -18,8 +18,8 @@ const OPERATIONS: Record<string, object> = {
   remove: { remove: ['X-Gone', 'x-absent'] },
   rename: { rename: { 'X-Old': 'X-New' } },
   order: {
-    rename: { 'x-a': 'x-b', 'x-c': 'x-d' },
-    remove: ['x-b'],
+    rename: { 'x-a': 'x-b' },
+    remove: ['x-c'],
     set: { 'x-d': 'set' },
     add: { 'x-d': 'added', 'x-b': 'again' },
   },
@@ -124,7 +124,7 @@ describe.each([
   it('they run in the order rename, remove, set, add', async () => {
     const message = await pass('order', 'X-A: 1', 'X-B: 2', 'X-C: 3', 'X-D: 4');
     expect(message.all('x-a')).toEqual([]);
-    expect(message.all('x-b')).toEqual(['again']);
+    expect(message.all('x-b')).toEqual(['1', '2', 'again']);
     expect(message.all('x-c')).toEqual([]);
     expect(message.all('x-d')).toEqual(['set', 'added']);
   });

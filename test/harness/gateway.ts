@@ -16,7 +16,8 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { eventually } from './eventually.ts';
 
-const MAIN = process.env.SLUICE_MAIN ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** The program under test. */
+export const MAIN = process.env.SLUICE_MAIN ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const READY_WITHIN_MS = 15_000;
 
 /** Loopback, any ports, one process, no waiting at the end, no access log. */

@@ -94,7 +94,12 @@ function busyGateway(): GatewayFacts {
     residentBytes: 1e8,
     heapUsedBytes: 1e7,
     droppedLogLines: 0,
-    eventLoopDelay: { p50: 0, p99: 0.001, max: 0.01 },
+    eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
   });
-  return { version: '1.2.3', totals, restarts: () => 0, reloads: { ok: 1, refused: 0, partial: 0 } };
+  return {
+    version: '1.2.3',
+    totals,
+    restarts: () => 0,
+    reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
+  };
 }

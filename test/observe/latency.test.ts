@@ -21,7 +21,7 @@ describe('a recorder', () => {
   test('hands over all it has, once', () => {
     const recorder = new LatencyRecorder();
     for (const ms of [0, 0, 0.5, 0.5, 0.5, 12]) recorder.recordMs(ms);
-    expect([...recorder.take()]).toEqual([0, 2, 500, 3, 11_968, 1]);
+    expect([...recorder.take()]).toEqual([0, 2, 500, 3, 12_000, 1]);
     expect([...recorder.take()]).toEqual([]);
     recorder.recordMs(1);
     expect([...recorder.take()]).toEqual([1000, 1]);
@@ -50,6 +50,25 @@ describe('totals', () => {
         1 + exactUs * 0.01,
       );
     }
+  });
+
+  test('know the largest value to the microsecond, whatever they were made of', () => {
+    const sum = new LatencyTotals();
+    let largestUs = 0;
+    for (const [i, ms] of [0.9, 4003.4, 3.7, 70_001.3, 12.1, 70_001.2].entries()) {
+      const recorder = new LatencyRecorder();
+      recorder.recordMs(ms);
+      recorder.recordMs(ms / (i + 2));
+      largestUs = Math.max(largestUs, Math.round(ms * 1000));
+      const part = new LatencyTotals();
+      part.merge(recorder.take());
+      expect(part.maxValue).toBe(Math.round(ms * 1000));
+      sum.add(part);
+      expect(sum.maxValue).toBe(largestUs);
+      expect(sum.getValueAtPercentile(100)).toBeGreaterThanOrEqual(largestUs);
+    }
+    sum.add(new LatencyTotals());
+    expect(sum.maxValue).toBe(largestUs);
   });
 
   test('count what is at or below each bound', () => {

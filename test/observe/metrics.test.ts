@@ -42,7 +42,7 @@ describe('a worker', () => {
     route.done('GET', 200, 1, 0, 10, 20, null, 0);
     const ended = metrics.flush()[0]!.ended!;
     expect(ended.latencies.map((pairs) => [...pairs])).toEqual([
-      [1000, 1, 9984, 1],
+      [1000, 1, 10_000, 1],
       [1000, 1, 2000, 1],
       [8000, 1],
     ]);
@@ -187,7 +187,7 @@ function report(metrics: WorkerMetrics): WorkerReport {
     residentBytes: 0,
     heapUsedBytes: 0,
     droppedLogLines: 0,
-    eventLoopDelay: { p50: 0, p99: 0, max: 0 },
+    eventLoopDelayMs: { p50: 0, p99: 0, max: 0 },
   };
 }
 

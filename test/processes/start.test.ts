@@ -46,13 +46,25 @@ test.each([1, 2])('a port in use ends the start with one clear line (workers: %i
   expect(gateway.log).toEqual([]);
 });
 
-test('a second gateway does not quietly share the port of the first', async () => {
-  const first = await startGateway({ workers: 2, routes: [hello] });
-  const { port } = new URL(first.url);
-  const second = launchGateway({ listen: `127.0.0.1:${port}`, workers: 2, routes: [hello] });
-  expect(await second.exited).toBe(1);
-  expect(second.stderr).toContain('the port is in use');
-});
+test.each([
+  [1, 1],
+  [2, 1],
+  [1, 2],
+  [2, 2],
+])(
+  'a second gateway does not quietly share the port of the first (workers: %i and %i)',
+  async (one, other) => {
+    const first = await startGateway({ workers: one, routes: [hello] });
+    const { port } = new URL(first.url);
+    for (const host of ['127.0.0.1', '0.0.0.0']) {
+      const second = launchGateway({ listen: `${host}:${port}`, workers: other, routes: [hello] });
+      expect(await second.exited).toBe(1);
+      expect(second.stderr).toBe(`sluice: cannot listen on ${host}:${port}: the port is in use\n`);
+      expect(second.log).toEqual([]);
+    }
+    expect((await fetch(`${first.url}/hello`)).status).toBe(200);
+  },
+);
 
 test('an admin port in use ends the start with one clear line', async () => {
   const port = await occupyPort();

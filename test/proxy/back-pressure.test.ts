@@ -10,10 +10,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 
 const MIB = 1024 * 1024;
-const BODY_BYTES = 64 * MIB;
+const BODY_BYTES = 128 * MIB;
 const MOST_GROWTH_BYTES = 32 * MIB;
 /** What two kernels' buffers and the gateway may hold of a body nobody reads. */
-const MOST_UNDERWAY_BYTES = 48 * MIB;
+const MOST_UNDERWAY_BYTES = 96 * MIB;
 
 let service: Server;
 let gateway: RunningGateway;

@@ -28,8 +28,8 @@ beforeAll(async () => {
       full: { endpoints: [full.url], timeouts: { connect: '200ms' } },
       half: { endpoints: [full.url, service.url], timeouts: { connect: '200ms' } },
       mute: { endpoints: [mute.url.replace('http:', 'https:')], timeouts: { connect: '200ms' } },
-      'first-byte': scripted({ firstByte: '200ms' }),
-      idle: scripted({ idle: '250ms' }),
+      'first-byte': scripted({ firstByte: '400ms' }),
+      idle: scripted({ idle: '600ms' }),
       total: scripted({ total: '400ms' }),
       patient: scripted({ connect: '5s', firstByte: '5s', idle: '5s', total: '5s' }),
     },
@@ -133,8 +133,8 @@ describe('firstByte', () => {
     const { result, ms } = await timed(() => exchangeRaw(gateway.url, get('/first-byte/silent')));
     expect(result.status).toBe(504);
     expect(codeOf(result)).toBe('UPSTREAM_FIRST_BYTE_TIMEOUT');
-    expect(ms).toBeGreaterThan(180);
-    expect(ms).toBeLessThan(200 + GENEROUS_MS);
+    expect(ms).toBeGreaterThan(380);
+    expect(ms).toBeLessThan(400 + GENEROUS_MS);
     await expectStillServes();
   });
 
@@ -142,7 +142,7 @@ describe('firstByte', () => {
     const closed = Promise.withResolvers<void>();
     service.on('/too-late', (socket) => {
       socket.once('close', () => closed.resolve());
-      setTimeout(() => socket.write(ok('too late')), 350);
+      setTimeout(() => socket.write(ok('too late')), 600);
     });
     expect((await exchangeRaw(gateway.url, get('/first-byte/too-late'))).status).toBe(504);
     await closed.promise;
@@ -160,7 +160,7 @@ describe('firstByte', () => {
     client.send(head('POST', '/first-byte/slow-body', 'Content-Length: 100000'));
     for (let i = 0; i < 10; i++) {
       client.send('a'.repeat(10_000));
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      await new Promise((resolve) => setTimeout(resolve, 60));
     }
     expect((await client.answer()).status).toBe(200);
   });
@@ -174,8 +174,8 @@ describe('idle', () => {
     );
     const { result, ms } = await timed(() => exchangeRaw(gateway.url, get('/idle/stops')));
     expect(result).toMatchObject({ status: 200, complete: false });
-    expect(ms).toBeGreaterThan(230);
-    expect(ms).toBeLessThan(250 + GENEROUS_MS);
+    expect(ms).toBeGreaterThan(580);
+    expect(ms).toBeLessThan(600 + GENEROUS_MS);
     expect(await accessLine('/idle/stops')).toMatchObject({
       failure: 'UPSTREAM_IDLE_TIMEOUT',
       blame: 'upstream',
@@ -190,11 +190,11 @@ describe('idle', () => {
       const timer = setInterval(() => {
         socket.write('.');
         if (--left === 0) clearInterval(timer);
-      }, 60);
+      }, 90);
     });
     const { result, ms } = await timed(() => exchangeRaw(gateway.url, get('/idle/drips')));
     expect(result).toMatchObject({ status: 200, complete: true });
-    expect(ms).toBeGreaterThan(500);
+    expect(ms).toBeGreaterThan(800);
   });
 
   it('bounds a service that takes no more of the request', async () => {

@@ -36,7 +36,12 @@ describe('the fields about the way', () => {
   });
 
   it('ignore what an untrusted peer says', () => {
-    const said = { forwardedFor: '1.1.1.1', forwardedProto: 'https', forwardedHost: 'evil', forwarded: 'for=1.1.1.1' };
+    const said = {
+      forwardedFor: '1.1.1.1',
+      forwardedProto: 'https',
+      forwardedHost: 'evil',
+      forwarded: 'for=1.1.1.1',
+    };
     expect(fieldsOf(said)).toEqual(fieldsOf({}));
   });
 

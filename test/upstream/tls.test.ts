@@ -83,7 +83,10 @@ describe('a service with a certificate that is believed', () => {
   });
 
   it('is asked for by its own name, not by the Host of the client, when none is configured', async () => {
-    const answer = await exchangeRaw(gateway.url, 'GET /unnamed/kept HTTP/1.1\r\nHost: evil.example.com\r\n\r\n');
+    const answer = await exchangeRaw(
+      gateway.url,
+      'GET /unnamed/kept HTTP/1.1\r\nHost: evil.example.com\r\n\r\n',
+    );
     expect(answer.body.toString()).toBe('localhost');
   });
 });
@@ -107,7 +110,10 @@ describe('a service that is not believed', () => {
   });
 
   it('gets nothing either when the client says the right name', async () => {
-    const answer = await exchangeRaw(gateway.url, 'GET /default-name/kept HTTP/1.1\r\nHost: one.example\r\n\r\n');
+    const answer = await exchangeRaw(
+      gateway.url,
+      'GET /default-name/kept HTTP/1.1\r\nHost: one.example\r\n\r\n',
+    );
     expect(answer.status).toBe(502);
   });
 });

@@ -105,6 +105,24 @@ function checkOneWay(
     refuseOwn(from, way, [...path, 'rename', from], 'key', report);
     refuseOwn(to, way, [...path, 'rename', from], 'value', report);
   }
+  refuseUndone(operations, path, report);
+}
+
+/** A header that is removed is neither renamed nor set: operations run in the order rename, remove, set, add. */
+function refuseUndone({ set, remove, rename }: Operations, path: Path, report: Report): void {
+  const lower = (names: object) => new Set(Object.keys(names).map((name) => name.toLowerCase()));
+  const areSet = lower(set);
+  const areRenamed = lower(rename);
+  for (const [index, name] of remove.entries()) {
+    const refuse = (reason: string) =>
+      report.mistake({
+        path: [...path, 'remove', index],
+        message: `"${name}" is ${reason}`,
+        expected: 'one of the two',
+      });
+    if (areSet.has(name.toLowerCase())) refuse('set too, which drops what was there');
+    if (areRenamed.has(name.toLowerCase())) refuse('renamed too, and has another name by then');
+  }
 }
 
 function refuseOwn(name: string, way: Way, path: Path, at: 'key' | 'value', report: Report): void {

@@ -1,3 +1,4 @@
+import { canonicalPath, hasEncodedSlash } from '../../route/path.js';
 import { paramNames } from '../../route/pattern.js';
 import { routeConflicts } from '../../route/table.js';
 import { didYouMean } from '../did-you-mean.js';
@@ -15,6 +16,7 @@ export function checkRoutes(draft: Draft, report: Report): void {
   for (const item of draft.routes) {
     checkTarget(item, [...draft.services.keys()], report);
     if (item.route === undefined) continue;
+    checkPath(item.index, item.route, report);
     checkRewrite(item.index, item.route, item.raw, report);
     checkValues(item.index, item.route, report);
   }
@@ -67,6 +69,15 @@ function checkTarget({ index, raw }: DraftRoute, services: readonly string[], re
   });
 }
 
+function checkPath(index: number, { match }: RouteConfig, report: Report): void {
+  if (match.encodedSlashes || !hasEncodedSlash(canonicalPath(match.path))) return;
+  report.mistake({
+    path: ['routes', index, 'match', 'path'],
+    message: 'a request with %2F in its path is refused, so the route is never taken',
+    expected: 'encodedSlashes: true beside it',
+  });
+}
+
 function checkRewrite(
   index: number,
   { match, rewrite }: RouteConfig,
@@ -95,6 +106,14 @@ function checkRewrite(
       path: [...path, 'prefix'],
       message: `${match.path} has no "*", so there is no prefix before it`,
       expected: 'match.path to end in "/*", or rewrite.path',
+    });
+  }
+  for (const [at, name] of rewrite.query.remove.entries()) {
+    if (!Object.hasOwn(rewrite.query.set, name)) continue;
+    report.mistake({
+      path: [...path, 'query', 'remove', at],
+      message: `"${name}" is set too, which drops what the client sent`,
+      expected: 'one of the two',
     });
   }
   if (rewrite.path !== undefined) checkRewritePath(rewrite.path, match.path, [...path, 'path'], report);

@@ -15,6 +15,7 @@ export interface JsonSchema {
   maximum?: number;
   anyOf?: JsonSchema[];
   items?: JsonSchema;
+  minItems?: number;
   properties?: Record<string, JsonSchema>;
   required?: string[];
   additionalProperties?: boolean | JsonSchema;
@@ -32,6 +33,8 @@ export function configJsonSchema(): JsonSchema {
     override({ zodSchema, jsonSchema }) {
       const examples = z.globalRegistry.get(zodSchema)?.examples;
       if (examples !== undefined) jsonSchema.examples = examples as typeof jsonSchema.examples;
+      // Absent means any; an empty list, which would say the same, is refused.
+      if (jsonSchema.minItems !== undefined) delete jsonSchema.default;
     },
   }) as JsonSchema;
 }

@@ -1,15 +1,6 @@
 import { z } from 'zod';
-import {
-  address,
-  fileName,
-  headerName,
-  hostPattern,
-  listenHost,
-  network,
-  port,
-  text,
-  token,
-} from '../fields.js';
+import { distinct, headerNames, lowerCase } from '../collections.js';
+import { address, fileName, hostPattern, listenHost, network, port, text, token } from '../fields.js';
 import { duration, ratio, size } from '../units.js';
 
 const certificate = {
@@ -74,8 +65,7 @@ const listenOptions = z.strictObject({
         'What happens to a request whose header names contain `_`. Many services read `X_User_Id` and `X-User-Id` as the same name, so a client could forge one that Sluice sets.',
       examples: ['drop'],
     }),
-  trustedProxies: z
-    .array(network())
+  trustedProxies: distinct(network(), 'network')
     .prefault([])
     .meta({
       description:
@@ -157,21 +147,22 @@ const accessLogOptions = z.strictObject({
       description: 'Share of the exchanges that get a line when the mode is `sampled`.',
       examples: ['10%', 0.5],
     }),
-  headers: z
-    .array(headerName().transform((name) => name.toLowerCase()))
+  headers: headerNames()
+    .transform((names) => names.map(lowerCase))
     .prefault([])
     .meta({
       description:
         'Request headers to write into the line. `Authorization`, `Cookie` and their like stay redacted.',
       examples: [['user-agent', 'referer']],
     }),
-  redactQuery: z
-    .array(text())
+  redactQuery: distinct(text(), 'parameter', lowerCase)
     .prefault([
       'access_token',
       'api_key',
       'apikey',
       'code',
+      'id_token',
+      'key',
       'password',
       'secret',
       'sig',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { filters } from '../../filters/index.js';
+import { byHeader, distinct, notEmpty } from '../collections.js';
 import {
-  headerName,
   headerValue,
   hostPattern,
   method,
@@ -62,10 +62,14 @@ const valueMatch = z.union(
 
 const match = z.strictObject({
   host: z
-    .union([hostPattern().transform((host) => [host]), z.array(hostPattern())], {
-      error: 'a host or a list of hosts',
-    })
-    .prefault([])
+    .union(
+      [
+        hostPattern().transform((host) => [host]),
+        distinct(hostPattern(), 'host').min(1, { error: 'at least one host' }),
+      ],
+      { error: 'a host or a list of hosts' },
+    )
+    .default([])
     .meta({
       description: 'Hosts, exact or `*.` and a domain. Absent: any. One may be written without a list.',
       examples: ['api.example.com', ['example.com', '*.example.com']],
@@ -74,24 +78,25 @@ const match = z.strictObject({
     description: '`/a/b` is exact, `/a/:id` takes one segment, `/a/*` the rest.',
     examples: ['/api/v1/quotes/*', '/users/:id'],
   }),
-  methods: z
-    .array(method())
-    .prefault([])
+  methods: distinct(method(), 'method')
+    .min(1, { error: 'at least one method' })
+    .default([])
     .meta({
-      description: 'Methods, upper case. Absent: any. `GET` takes `HEAD` too.',
-      examples: [['GET', 'HEAD']],
+      description: 'Methods, upper case. Absent: any. `GET` implies `HEAD`; nothing implies `OPTIONS`.',
+      examples: [['GET', 'POST']],
     }),
-  headers: z
-    .record(headerName(), valueMatch)
+  headers: byHeader(valueMatch)
+    .superRefine(notEmpty('header'))
     .transform((headers) => lowerCaseKeys(headers))
-    .prefault({})
+    .default({})
     .meta({
       description: 'Headers: `true` present, `false` absent, a text for the exact value, `{ pattern }`.',
       examples: [{ 'x-api-version': '2', 'user-agent': { pattern: 'curl/' } }],
     }),
   query: z
     .record(z.string(), valueMatch)
-    .prefault({})
+    .superRefine(notEmpty('parameter'))
+    .default({})
     .meta({ description: 'Query parameters, like `headers`.', examples: [{ debug: true, format: 'json' }] }),
   encodedSlashes: z
     .boolean()
@@ -110,8 +115,7 @@ const respondOptions = z.strictObject({
     .max(599, { error: 'a status from 200 to 599' })
     .prefault(200)
     .meta({ description: 'Status of the answer.', examples: [503] }),
-  headers: z
-    .record(headerName(), headerValue().transform(unescaped))
+  headers: byHeader(headerValue().transform(unescaped))
     .prefault({})
     .meta({ description: 'Headers of the answer.', examples: [{ 'cache-control': 'no-store' }] }),
   body: z
@@ -178,11 +182,10 @@ const rewrite = z.strictObject({
         .prefault({})
         .meta({
           description:
-            'Query parameters to set; what the client sent under the name is dropped. Values may name variables.',
-          examples: [{ source: 'gateway' }],
+            'Query parameters to set; what the client sent under the name is dropped. Values may name variables and are percent-encoded.',
+          examples: [{ source: 'gateway', user: '${param.id}' }],
         }),
-      remove: z
-        .array(z.string())
+      remove: distinct(z.string(), 'parameter')
         .prefault([])
         .meta({
           description: 'Query parameters to drop.',

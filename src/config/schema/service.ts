@@ -36,7 +36,8 @@ const timeouts = z.strictObject({
   idle: duration({ min: 1 })
     .prefault('30s')
     .meta({
-      description: 'Longest silence in the middle of a body, either way.',
+      description:
+        'Longest silence in the middle of a body, either way. A client that does not read is given four times as long.',
       examples: ['2m'],
     }),
   total: duration({ off: true })
@@ -51,7 +52,7 @@ const connections = z.strictObject({
   max: count(1, 65_535)
     .prefault(256)
     .meta({
-      description: 'Connections to one endpoint that one worker opens at most.',
+      description: 'Connections at most, for each endpoint and each worker.',
       examples: [64],
     }),
   queue: count(0, 1_000_000)

@@ -13,12 +13,12 @@ export const config: Endpoint = {
   },
 };
 
-/** 200 when every worker runs the new configuration, 422 when nothing has changed, 500 when only some workers do. */
+/** 200 when every worker runs the new configuration, 422 when it was refused, 500 when not all workers took it in time. */
 export const reload: Endpoint = {
   path: '/config/reload',
   method: 'POST',
   summary:
-    'Reads the configuration file again. 200 with the new generation, or 422 with every mistake in the file.',
+    'Reads the configuration file again. 200: the new generation runs. 422: refused, with every mistake in the file. 500: not all workers took it.',
   async handle(plane) {
     if (plane.phase() !== 'running') {
       return problem(409, 'Not running', `the gateway is ${plane.phase()}: it takes no configuration now`);
@@ -28,10 +28,16 @@ export const reload: Endpoint = {
     const outcome = { generation, restartNeeded, warnings: warnings.map(describe), workers };
     if (result === 'ok') return json({ result, ...outcome });
     if (result === 'refused') {
-      const detail = 'nothing has changed: the file has mistakes, or the workers refused it';
+      const why = mistakes.length > 0 ? 'the file has mistakes' : 'every worker refused it';
+      const detail = `nothing has changed: ${why}`;
       return problem(422, 'Configuration refused', detail, { ...outcome, mistakes: mistakes.map(describe) });
     }
-    return problem(500, 'Configuration partly applied', 'some workers keep the old configuration', outcome);
+    if (result === 'failed') {
+      const detail = 'no worker took it in time: the old one stays in force, also for those that answer late';
+      return problem(500, 'Configuration not applied', detail, outcome);
+    }
+    const detail = 'it is in force, but some workers refused it or have not answered: they are asked again';
+    return problem(500, 'Configuration partly applied', detail, outcome);
   },
 };
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { GatewayFacts } from '../../observe/exposition.js';
+import type { InForce } from '../adoption.js';
 import type { ReloadResult } from '../reloader.js';
-import type { InForce, WorkerView } from '../worker-slot.js';
+import type { WorkerView } from '../worker-slot.js';
 
 /** Where the gateway is in its life. */
 export type Phase = 'starting' | 'running' | 'draining';
