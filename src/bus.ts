@@ -39,7 +39,7 @@ export interface WorkerReport {
   generation: number;
   residentBytes: number;
   heapUsedBytes: number;
-  /** Log lines lost since the process began, because nobody took them from its standard output fast enough. */
+  /** Log lines lost since the process began, because nobody took them from its standard output, or not fast enough. */
   droppedLogLines: number;
   /** How late the event loop's timers fired in the last 15 to 30 seconds. */
   eventLoopDelayMs: { p50: number; p99: number; max: number };

@@ -24,6 +24,8 @@ import { Totals } from './observe/totals.js';
 const COLLECT_WITHIN_MS = 250;
 const FLUSH_WITHIN_MS = 1000;
 const LEAVE_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** `timeout`, npm and others signal the process and then its group: within this time, the same again is a copy. */
+const COPY_WITHIN_MS = 200;
 
 export interface PrimaryOptions {
   /** The configuration file. */
@@ -54,6 +56,8 @@ export interface ReadyInfo {
  * short. Mistakes in the file and what prevents the start are written to standard error, one line each.
  */
 export async function startPrimary(options: PrimaryOptions): Promise<number> {
+  // Or it would end us while the file is read. Delivered later, it finds the listener that counts.
+  process.on('SIGHUP', () => {});
   const loaded = loadConfig(options.file, options.env);
   if (!loaded.ok) {
     for (const mistake of loaded.mistakes) complain(formatMistake(mistake));
@@ -83,6 +87,10 @@ class Primary implements ControlPlane {
   readonly #end = Promise.withResolvers<number>();
   #watch: FileWatch | null = null;
   #phase: Phase = 'starting';
+  /** SIGHUP came before everything ran. */
+  #reloadDue = false;
+  /** What the drain began with. */
+  #asked: { signal: NodeJS.Signals; at: number } | null = null;
 
   constructor(options: PrimaryOptions, config: Config, lines: LineSink) {
     this.#options = options;
@@ -111,7 +119,7 @@ class Primary implements ControlPlane {
 
   async run(): Promise<number> {
     const onLeave = (signal: NodeJS.Signals) => this.#leave(signal);
-    const onHangUp = () => void this.#reloadOnSignal();
+    const onHangUp = () => this.#hangUp();
     for (const signal of LEAVE_SIGNALS) process.on(signal, onLeave);
     process.on('SIGHUP', onHangUp);
     const onCrash = (error: unknown) => this.#crash(error);
@@ -165,6 +173,7 @@ class Primary implements ControlPlane {
     this.#lines.write(`${JSON.stringify({ level: 'info', time: isoTime(), msg: 'ready', ...info })}\n`);
     void this.#lines.flush();
     this.#options.onReady?.(info);
+    if (this.#reloadDue) void this.reload('SIGHUP');
   }
 
   #fail(error: Error): void {
@@ -182,10 +191,13 @@ class Primary implements ControlPlane {
 
   /** The first signal drains, if there is anything to drain; the next one leaves at once. */
   #leave(signal: NodeJS.Signals): void {
+    const now = performance.now();
     if (this.#phase === 'running') {
+      this.#asked = { signal, at: now };
       void this.#drain(signal);
       return;
     }
+    if (this.#asked?.signal === signal && now - this.#asked.at < COPY_WITHIN_MS) return;
     this.log.warn({ signal }, 'leaving at once');
     this.#phase = 'draining';
     this.#supervisor.kill();
@@ -194,6 +206,8 @@ class Primary implements ControlPlane {
 
   async #drain(signal: string): Promise<void> {
     this.#phase = 'draining'; // /readyz answers 503 from here on
+    this.#watch?.close();
+    this.#watch = null;
     const { delay, timeout } = this.inForce().config.drain;
     this.log.info({ signal, delayMs: delay, timeoutMs: timeout }, 'draining');
     await sleep(delay);
@@ -202,8 +216,10 @@ class Primary implements ControlPlane {
     this.#end.resolve(0);
   }
 
-  async #reloadOnSignal(): Promise<void> {
-    if (this.#phase === 'running') await this.reload('SIGHUP');
+  /** What is read during the start may be older than what the signal is about. */
+  #hangUp(): void {
+    if (this.#phase === 'starting') this.#reloadDue = true;
+    else if (this.#phase === 'running') void this.reload('SIGHUP');
     else this.log.warn({ phase: this.#phase }, 'SIGHUP ignored');
   }
 

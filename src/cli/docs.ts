@@ -3,7 +3,7 @@ import { type Command, OK } from './command.js';
 
 export const docs: Command = {
   usage: '',
-  description: 'Prints docs/configuration.md, as the options describe themselves.',
+  description: 'Prints the reference of all options of the configuration file, Markdown.',
   options: {},
   run() {
     process.stdout.write(configurationReference());

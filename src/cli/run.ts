@@ -3,8 +3,8 @@ import { didYouMean } from '../config/did-you-mean.js';
 import { type Command, helpOf, OK, readInput, UsageError, WRONG_USAGE } from './command.js';
 
 interface Entry {
-  /** For the list of commands; absent for those that only developers need. */
-  readonly summary?: string;
+  /** For the list of commands. */
+  readonly summary: string;
   load(): Promise<Command>;
 }
 
@@ -26,12 +26,15 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'print the JSON Schema of the configuration, for editors',
     load: async () => (await import('./schema.js')).schema,
   },
+  docs: {
+    summary: 'print the reference of the configuration, Markdown',
+    load: async () => (await import('./docs.js')).docs,
+  },
   demo: {
     summary: 'run the gateway with two small services to try it on',
     load: async () => (await import('./demo.js')).demo,
   },
   version: { summary: 'print the version', load: async () => (await import('./version.js')).version },
-  docs: { load: async () => (await import('./docs.js')).docs },
 };
 
 /** Runs what the arguments (without node and script) ask for; resolves with the exit code. */
@@ -61,9 +64,7 @@ async function runCommand(name: string, args: readonly string[]): Promise<number
 
 async function help(name: string | undefined): Promise<number> {
   if (name !== undefined && !name.startsWith('-')) return await runCommand(name, ['--help']);
-  const listed = Object.entries(COMMANDS).flatMap(([name, { summary }]) =>
-    summary ? [`  ${name.padEnd(9)} ${summary}`] : [],
-  );
+  const listed = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
   process.stdout.write(`usage: sluice COMMAND [OPTIONS]
 
 Sluice is an API gateway for real-time backends.

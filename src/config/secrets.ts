@@ -13,6 +13,9 @@ const SECRET_NAME =
 /** Options that hold names chosen by the user, with values that may be secrets. */
 const NAMED_VALUES = new Set(['set', 'add', 'headers', 'query']);
 
+/** What is a credential whatever its name: one behind an authentication scheme (RFC 9110 §11.4), or a JWT (RFC 7519). */
+const CREDENTIAL = /^(?:bearer|basic) +\S+$|^eyJ[\w-]+\.[\w-]+\.[\w-]*$/i;
+
 /** A URL with a user or a password, anywhere in a text. */
 const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
 
@@ -21,12 +24,16 @@ export function isSecret(path: Path): boolean {
   const last = String(path.at(-1) ?? '');
   if (SECRET_OPTIONS.has(last)) return true;
   if (path.length === 1 && last === 'redis') return true;
-  return path.slice(0, -1).some((step) => NAMED_VALUES.has(String(step))) && SECRET_NAME.test(last);
+  return isNamedByUser(path) && SECRET_NAME.test(last);
+}
+
+function isNamedByUser(path: Path): boolean {
+  return path.slice(0, -1).some((step) => NAMED_VALUES.has(String(step)));
 }
 
 /**
  * A copy for eyes: tokens, passphrases, credentials in URLs and the values of headers and query parameters that look like
- * secrets are `***`. What only names a secret (`present: true`) stays.
+ * secrets, by their name or themselves, are `***`. What only names a secret (`present: true`) stays.
  */
 export function maskSecrets(config: Config): Config {
   return mask(config, []) as Config;
@@ -43,5 +50,6 @@ function maskText(value: string, path: Path): string {
   if (value === '') return value;
   if (path.length === 1 && path[0] === 'redis') return value.replace(CREDENTIALS, `$1${MASK}@`);
   if (isSecret(path) || isSecret(path.slice(0, -1))) return MASK;
+  if (isNamedByUser(path) && CREDENTIAL.test(value)) return MASK;
   return value.replace(CREDENTIALS, `$1${MASK}@`);
 }

@@ -81,7 +81,12 @@ export function openPatched(file: string): unknown {
       errors.push(error); // a read-only home or a `noexec` mount: the other folder may do
     }
   }
-  throw new AggregateError(errors, `cannot load a copy of ${file}: ${errors.map(String).join('; ')}`);
+  const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error))).join('; ');
+  throw new AggregateError(
+    errors,
+    `the listener's addon wants glibc 2.38, and no folder can hold a copy that does not: ${reasons}. ` +
+      'Set XDG_CACHE_HOME to a folder of this user that can be written and executed from',
+  );
 }
 
 function userCacheFolder(): string {

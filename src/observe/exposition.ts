@@ -133,7 +133,7 @@ export const families: readonly Family[] = [
   ),
   perWorker(
     'sluice_log_lines_dropped_total',
-    'Log lines lost because standard output was read too slowly, since the worker began.',
+    'Log lines lost because standard output was read too slowly or not at all, since the worker began.',
     (w) => w.droppedLogLines,
     'counter',
   ),

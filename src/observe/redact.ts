@@ -2,13 +2,14 @@
 export const REDACTED = '[redacted]';
 
 /**
- * Replaces the values of the named query parameters. Names compare without case, and after percent-decoding:
- * `%74oken=…` is `token`. So do the parts of `user[token]` and `user.token`. Both `&` and `;` separate parameters,
- * because some services read both.
+ * Replaces the values of the named query parameters. Names compare without case, after percent-decoding, and by whole
+ * words from the end: `token` stands for `Token`, `%74oken`, `refresh_token`, `x-token`, `idToken`, `user[token]` and
+ * `user.token`, but not for `tokens` or `token_type`; `api_key` also for `apiKey`, `api-key` and `apikey`. Both `&` and
+ * `;` separate parameters, because some services read both.
  */
 export function createQueryRedactor(names: readonly string[]): (query: string) => string {
-  const secret = new Set(names.map((name) => name.toLowerCase()));
-  if (secret.size === 0) return (query) => query;
+  if (names.length === 0) return (query) => query;
+  const secret = new RegExp(`(?:^|[-_.[\\]])(?:${names.map(asPattern).join('|')})(?:$|[.[\\]])`, 'i');
 
   return function redactQuery(query) {
     let shown = '';
@@ -26,9 +27,17 @@ export function createQueryRedactor(names: readonly string[]): (query: string) =
   };
 
   function isSecret(raw: string): boolean {
-    const name = (raw.includes('%') ? decode(raw) : raw).toLowerCase();
-    return secret.has(name) || (/[[.]/.test(name) && name.split(/[[\].]+/).some((part) => secret.has(part)));
+    const name = raw.includes('%') ? decode(raw) : raw;
+    return secret.test(name.replace(/([a-z\d])([A-Z])/g, '$1_$2'));
   }
+}
+
+/** Its words may be joined by `_`, by `-`, or not at all. */
+function asPattern(name: string): string {
+  return name
+    .split(/[-_]/)
+    .map((word) => word.replace(/[^a-z\d]/gi, '\\$&'))
+    .join('[-_]?');
 }
 
 function endOfParameter(query: string, start: number): number {

@@ -10,27 +10,28 @@ const VIA = '1.1 sluice';
 
 /** Fields of the request, flat. `authority` is the `Host` the service gets. */
 export function forwardHeaders(x: Exchange, authority: string): string[] {
-  const forwardedHost = x.peerTrusted && x.forwardedHost !== '' ? x.forwardedHost : x.authority;
-  const proto = x.peerTrusted && x.forwardedProto !== '' ? x.forwardedProto : x.scheme;
-  const before = x.peerTrusted ? x.forwardedFor : '';
+  const { headers, peerTrusted } = x;
+  const host = peerTrusted && x.forwardedHost !== '' ? x.forwardedHost : x.authority;
+  const proto = peerTrusted && x.forwardedProto !== '' ? x.forwardedProto : x.scheme;
+  const earlier = peerTrusted ? x.forwardedFor : '';
   const fields = [
     'host',
     authority,
     'x-request-id',
     x.id,
     'x-forwarded-for',
-    before === '' ? x.peerIp : `${before}, ${x.peerIp}`,
+    earlier === '' ? x.peerIp : `${earlier}, ${x.peerIp}`,
     'x-forwarded-proto',
     proto,
     'x-forwarded-host',
-    forwardedHost,
+    host,
     'forwarded',
-    forwardedField(x, forwardedHost, proto),
+    forwardedField(x, host, proto),
     'via',
     x.via === '' ? VIA : `${x.via}, ${VIA}`,
+    ...headers,
   ];
-  const { headers, body } = x;
-  for (let i = 0; i < headers.length; i++) fields.push(headers[i]);
+  const { body } = x;
   if (body !== null && body.length > 0 && body.whole === null)
     fields.push('content-length', String(body.length));
   return fields;
@@ -38,7 +39,13 @@ export function forwardHeaders(x: Exchange, authority: string): string[] {
 
 /** RFC 7239: one element for this hop, after those of a trusted proxy. */
 function forwardedField(x: Exchange, host: string, proto: string): string {
-  const node = x.peerIp.includes(':') ? `"[${x.peerIp}]"` : x.peerIp;
-  const element = `for=${node};host="${host}";proto=${proto}`;
-  return x.peerTrusted && x.forwarded !== '' ? `${x.forwarded}, ${element}` : element;
+  const { peerIp } = x;
+  if (peerIp !== last.peerIp || host !== last.host || proto !== last.proto) {
+    const node = peerIp.includes(':') ? `"[${peerIp}]"` : peerIp;
+    last = { peerIp, host, proto, element: `for=${node};host="${host}";proto=${proto}` };
+  }
+  return x.peerTrusted && x.forwarded !== '' ? `${x.forwarded}, ${last.element}` : last.element;
 }
+
+/** Requests come in runs: most repeat what the one before said about its way. */
+let last = { peerIp: '', host: '', proto: '', element: '' };

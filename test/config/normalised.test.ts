@@ -1,5 +1,6 @@
 /** What the code sees of what the user wrote. */
 import { describe, expect, it } from 'vitest';
+import { createQueryRedactor } from '../../src/observe/redact.ts';
 import { configOf } from './mistakes.ts';
 
 const routeWith = (options: string) =>
@@ -39,6 +40,17 @@ describe('a configuration', () => {
       'services: { a: { endpoints: ["http://a"] } }\nroutes: [{ name: a, match: { path: / }, service: a, requestSize: {} }]',
     );
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+});
+
+describe('the access log', () => {
+  it.each([
+    ...['access_token', 'refresh_token', 'id_token', 'jwt', 'assertion', 'ticket', 'auth', 'code'],
+    ...['api_key', 'api-key', 'apikey', 'apiKey', 'key', 'client_secret', 'password', 'passwd'],
+    ...['sig', 'signature', 'X-Amz-Signature', 'X-Amz-Security-Token'],
+  ])('has no value of %s in it, unless told otherwise', (name) => {
+    const redact = createQueryRedactor(configOf('routes: []').accessLog.redactQuery);
+    expect(redact(`${name}=hunter2`)).not.toContain('hunter2');
   });
 });
 

@@ -42,6 +42,31 @@ describe('the configuration for eyes', () => {
     expect(masked.routes[1]?.redirect?.to).toBe('https://***@b/');
   });
 
+  it.each(['Bearer abc', 'bearer  abc', 'Basic dXNlcjpwdw==', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln'])(
+    'holds no credentials under an innocent name: %s',
+    (value) => {
+      const written = JSON.stringify(value);
+      const { defaults, routes } = maskSecrets(
+        configOf(`
+defaults: { headers: { request: { set: { x-custom: ${written} } } } }
+routes: [{ name: a, match: { path: /, query: { q: ${written} } }, respond: { headers: { x-custom: ${written} } } }]
+`),
+      );
+      expect(defaults.headers?.request.set).toEqual({ 'x-custom': '***' });
+      expect(routes[0]?.match.query).toEqual({ q: { exact: '***' } });
+      expect(routes[0]?.respond?.headers).toEqual({ 'x-custom': '***' });
+    },
+  );
+
+  it('shows values that only speak of credentials', () => {
+    const { routes } = maskSecrets(
+      configOf(
+        'routes: [{ name: a, match: { path: / }, respond: { body: Basic auth, headers: { x-kind: Basic } } }]',
+      ),
+    );
+    expect(routes[0]?.respond).toMatchObject({ body: 'Basic auth', headers: { 'x-kind': 'Basic' } });
+  });
+
   it('leaves the real one alone', () => {
     expect(config.admin?.token).toBe('hunter2');
   });

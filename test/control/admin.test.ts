@@ -60,6 +60,19 @@ describe('/config', () => {
   });
 });
 
+describe('/workers', () => {
+  test('shows each process and how late its event loop runs, in the unit of /stats', async () => {
+    const gateway = await startGateway({ workers: 2, routes: [hello] });
+    const [first, second] = (await gateway.ask('/workers')).body.workers;
+    expect(first).toMatchObject({ id: 1, state: 'ready', generation: 1, restarts: 0, lastExit: null });
+    expect(second.pid).not.toBe(first.pid);
+    const { p50, p99, max } = first.eventLoopDelayMs;
+    expect(p50).toBeLessThanOrEqual(p99);
+    expect(p99).toBeLessThanOrEqual(max);
+    expect(max).toBeLessThan(10_000);
+  });
+});
+
 describe('/stats and /metrics', () => {
   test('count the same exchanges, over all workers', async () => {
     const service = await startService();

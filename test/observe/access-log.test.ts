@@ -99,7 +99,16 @@ describe('the query', () => {
     ['token=x=y==', 'token=[redacted]'],
     ['token', 'token'],
     ['token=', 'token=[redacted]'],
-    ['mytoken=x&tokens=y', 'mytoken=x&tokens=y'],
+    ['mytoken=x&tokens=y&token_type=z', 'mytoken=x&tokens=y&token_type=z'],
+    [
+      'refresh_token=x&x-amz-token=y&idToken=z',
+      'refresh_token=[redacted]&x-amz-token=[redacted]&idToken=[redacted]',
+    ],
+    [
+      'api-key=x&apiKey=y&APIKEY=z&my_api_key=w',
+      'api-key=[redacted]&apiKey=[redacted]&APIKEY=[redacted]&my_api_key=[redacted]',
+    ],
+    ['user[refresh_token]=x&user%5Btoken%5D=y', 'user[refresh_token]=[redacted]&user%5Btoken%5D=[redacted]'],
     ['%zz=1&token=x', '%zz=1&token=[redacted]'],
     ['&&=&token=a&token=b&', '&&=&token=[redacted]&token=[redacted]&'],
   ])('%s is logged as %s', (query, shown) => {

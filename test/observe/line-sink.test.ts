@@ -67,8 +67,9 @@ test('a reader that stalls costs bounded memory and no time; one that leaves, no
     process.on('message', () => {});
     process.stdin.once('data', async () => {
       await sink.flush();
-      sink.write('after');
+      sink.write('after\\n');
       await sink.flush();
+      process.stderr.write(sink.dropped + '\\n');
       process.stderr.write('alive\\n');
       process.exit(0);
     });`;
@@ -82,7 +83,37 @@ test('a reader that stalls costs bounded memory and no time; one that leaves, no
   expect(tookMs).toBeLessThan(2000);
   child.stdout.destroy();
   child.stdin.write('go');
-  expect(await told()).toBe('alive');
+  const said = [await told(), await told(), await told()].sort();
+  const droppedInAll = Number(said[0]);
+  // All but what the pipe itself has taken.
+  expect(droppedInAll).toBeGreaterThan(29_500);
+  expect(droppedInAll).toBeLessThanOrEqual(30_001);
+  expect(said[1]).toBe('alive');
+  expect(said[2]).toMatch(/^sluice: standard output: EPIPE.*: log lines are dropped$/);
+});
+
+test('a full disk holds lines up, and loses none that fit into memory', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'sluice-test-')), 'log');
+  const writer = `
+    const { closeSync, openSync } = await import('node:fs');
+    const { LineSink } = await import(${JSON.stringify(SINK)});
+    const fd = openSync('/dev/full', 'w');
+    const sink = new LineSink(fd);
+    sink.write('first\\n');
+    setTimeout(() => {
+      closeSync(fd);
+      if (openSync(${JSON.stringify(file)}, 'w') !== fd) throw new Error('another number');
+      sink.write('second\\n');
+    }, 300);
+    await sink.flush();
+    process.stderr.write(sink.dropped + '\\n');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', writer], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const told = createReader(child.stderr);
+  expect(await told()).toMatch(/^sluice: standard output: ENOSPC.*: log lines wait$/);
+  expect(await told()).toBe('0');
+  expect(readFileSync(file, 'utf8')).toBe('first\nsecond\n');
 });
 
 function createReader(stream: NodeJS.ReadableStream): () => Promise<string> {

@@ -7,6 +7,9 @@ import { launchGateway, startGateway } from '../harness/gateway.ts';
 import { startLoad } from '../harness/load.ts';
 import { startService } from '../harness/service.ts';
 
+/** Longer than that within which a repeated signal counts as a copy of the first. */
+const SAME_WISH_MS = 300;
+
 const hello = { name: 'hello', match: { path: '/hello' }, respond: { body: 'hello' } };
 
 test.each([1, 2])(
@@ -114,12 +117,23 @@ test.each([
   await eventually(() => service.requests.length === 1);
   gateway.signal('SIGTERM');
   await gateway.logged((line) => line.msg === 'draining');
+  await sleep(SAME_WISH_MS);
   const askedAt = performance.now();
   gateway.signal(signal);
   expect(await gateway.exited).toBe(code);
   expect(performance.now() - askedAt).toBeLessThan(1000);
   expect(await lost).toBe('cut');
   await eventually(() => pids.every((pid) => !isAlive(pid)));
+});
+
+test('a copy of the first signal is no second one: whoever signals a process and its group sends two', async () => {
+  const gateway = await startGateway({ workers: 2, drain: { delay: '400ms' }, routes: [hello] });
+  gateway.signal('SIGTERM');
+  await gateway.logged((line) => line.msg === 'draining');
+  gateway.signal('SIGTERM');
+  expect((await fetch(`${gateway.url}/hello`)).status).toBe(200);
+  expect(await gateway.exited).toBe(0);
+  expect(gateway.log.filter((line) => line.msg === 'leaving at once')).toEqual([]);
 });
 
 test('a signal during the start leaves at once', async () => {

@@ -1,4 +1,5 @@
 /** A worker whose process stands still (SIGSTOP, swapping, a debugger) while others go on. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { superviseWorkers } from '../harness/supervised.ts';
@@ -83,4 +84,14 @@ test('one that hangs through a reload begins its next life with what is in force
   await eventually(() => workers.view(1).pid !== pid && workers.view(1).state === 'ready');
   expect(workers.view(1).generation).toBe(2);
   expect(await workers.answers()).toEqual(new Set(['two']));
+});
+
+test('a primary that stood still itself takes nobody for hung', async () => {
+  const silenceMs = 2000;
+  const workers = await superviseWorkers({ count: 2, body: 'one', patience: { silenceMs } });
+  const pids = [workers.view(1).pid, workers.view(2).pid];
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, silenceMs + 500);
+  await sleep(silenceMs / 2);
+  expect([workers.view(1).pid, workers.view(2).pid]).toEqual(pids);
+  expect(workers.log).toEqual([]);
 });

@@ -51,7 +51,7 @@ test('refused by every worker: nothing has changed, and the next reload reaches 
   expect(status).toBe(422);
   expect(body).toMatchObject({
     title: 'Configuration refused',
-    detail: 'nothing has changed: every worker refused it',
+    detail: 'nothing has changed: every worker refused it (EMFILE: too many open files)',
     generation: 1,
     workers: [
       { worker: 1, result: 'refused', error: 'EMFILE: too many open files' },

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
-import { type RunningGateway, startGateway } from '../harness/gateway.ts';
+import { launchGateway, type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { startLoad } from '../harness/load.ts';
 import { startService } from '../harness/service.ts';
 
@@ -22,6 +22,29 @@ test('SIGHUP swaps the configuration in every worker', async () => {
   const { body } = await gateway.ask('/config');
   expect(body.generation).toBe(2);
   expect(body.workers.map((worker: { generation: number }) => worker.generation)).toEqual([2, 2]);
+});
+
+test('SIGHUP during the start is made up for', async () => {
+  const gateway = launchGateway(saying('one', { workers: 2 }));
+  await eventually(() => childrenOf(gateway.pid).length > 0, { everyMs: 1 });
+  gateway.write(saying('two', { workers: 2 }));
+  gateway.signal('SIGHUP');
+  await gateway.logged((line) => line.msg === 'configuration reloaded' && line.reason === 'SIGHUP');
+  const ready = gateway.log.find((line) => line.msg === 'ready')!;
+  expect(await (await fetch(`${ready.url}/hello`)).text()).toBe('two');
+});
+
+test('nothing is reloaded any more once the drain has begun', async () => {
+  const drain = { delay: '700ms', timeout: '1s' };
+  const gateway = await startGateway(saying('one', { drain }), { args: ['--watch'] });
+  gateway.signal('SIGTERM');
+  await gateway.logged((line) => line.msg === 'draining');
+  gateway.write(saying('two', { drain }));
+  gateway.signal('SIGHUP');
+  expect((await gateway.reload()).status).toBe(409);
+  await gateway.logged((line) => line.msg === 'SIGHUP ignored');
+  expect(await gateway.exited).toBe(0);
+  expect(gateway.log.map((line) => line.msg)).not.toContain('configuration reloaded');
 });
 
 test('the admin API swaps it, and says what became of it', async () => {
@@ -133,6 +156,10 @@ test('100 reloads in 20 seconds fail no request and close no connection', { time
   expect((await fetch(`${gateway.url}/101`)).status).toBe(200);
   expect((await fetch(`${gateway.url}/100`)).status).toBe(404);
 });
+
+function childrenOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+}
 
 /** What new connections are answered: eight of them meet every worker, almost surely. */
 async function answers(gateway: RunningGateway): Promise<Set<string>> {

@@ -159,18 +159,23 @@ const accessLogOptions = z.strictObject({
     .prefault([
       'access_token',
       'api_key',
-      'apikey',
+      'assertion',
+      'auth',
       'code',
       'id_token',
+      'jwt',
       'key',
+      'passwd',
       'password',
       'secret',
       'sig',
       'signature',
+      'ticket',
       'token',
     ])
     .meta({
-      description: 'Query parameters whose values never reach the log.',
+      description:
+        'Query parameters whose values never reach the log. `token` stands for `refresh_token`, `idToken` and `user[token]` too, `api_key` for `api-key` and `apiKey`; the case does not matter.',
       examples: [['token', 'session']],
     }),
 });

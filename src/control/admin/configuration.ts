@@ -1,5 +1,6 @@
 import { formatMistake } from '../../config/mistakes.js';
 import { maskSecrets } from '../../config/secrets.js';
+import type { ApplyOutcome } from '../adoption.js';
 import { type Endpoint, json, problem } from './endpoint.js';
 
 export const config: Endpoint = {
@@ -28,18 +29,23 @@ export const reload: Endpoint = {
     const outcome = { generation, restartNeeded, warnings: warnings.map(describe), workers };
     if (result === 'ok') return json({ result, ...outcome });
     if (result === 'refused') {
-      const why = mistakes.length > 0 ? 'the file has mistakes' : 'every worker refused it';
+      const why =
+        mistakes.length > 0 ? 'the file has mistakes' : `every worker refused it (${reasons(workers)})`;
       const detail = `nothing has changed: ${why}`;
       return problem(422, 'Configuration refused', detail, { ...outcome, mistakes: mistakes.map(describe) });
     }
     if (result === 'failed') {
-      const detail = 'no worker took it in time: the old one stays in force, also for those that answer late';
+      const detail = `no worker took it (${reasons(workers)}): the old one stays in force, also for those that answer late`;
       return problem(500, 'Configuration not applied', detail, outcome);
     }
-    const detail = 'it is in force, but some workers refused it or have not answered: they are asked again';
+    const detail = `it is in force, but not in every worker (${reasons(workers)}): they are asked again`;
     return problem(500, 'Configuration partly applied', detail, outcome);
   },
 };
+
+function reasons(workers: readonly ApplyOutcome[]): string {
+  return [...new Set(workers.flatMap(({ error }) => error ?? []))].join('; ');
+}
 
 function describe(mistake: Parameters<typeof formatMistake>[0]) {
   return { ...mistake, text: formatMistake(mistake) };
