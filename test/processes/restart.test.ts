@@ -3,6 +3,9 @@ import { eventually } from '../harness/eventually.ts';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { startLoad } from '../harness/load.ts';
 
+const BOOM = `process.on('SIGUSR2', () => { throw new Error('boom'); });`;
+const BOOM_ON_SIGUSR2 = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(BOOM)}` };
+
 const hello = { name: 'hello', match: { path: '/hello' }, respond: { body: 'hello' } };
 
 test('a killed worker is replaced within a second; the other keeps its connections', async () => {
@@ -49,11 +52,9 @@ test('one that dies again and again comes back later each time, and the log says
 });
 
 test('one that dies of an error nobody caught says so before, and comes back', async () => {
-  const crash = `if (process.env.SLUICE_WORKER_ID === '1') setTimeout(() => { throw new Error('boom'); }, 1000);`;
-  const gateway = await startGateway(
-    { workers: 2, routes: [hello] },
-    { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(crash)}` } },
-  );
+  const gateway = await startGateway({ workers: 2, routes: [hello] }, { env: BOOM_ON_SIGUSR2 });
+  const [first] = (await readWorkers(gateway)) as [Worker];
+  process.kill(first.pid, 'SIGUSR2');
   const words = await gateway.logged((line) => line.level === 'fatal');
   expect(words).toMatchObject({ worker: 1, err: { message: 'boom', stack: expect.stringContaining('at ') } });
   await eventually(() => deaths(gateway).length >= 1);
@@ -62,11 +63,8 @@ test('one that dies of an error nobody caught says so before, and comes back', a
 });
 
 test('with one worker, an error nobody caught is the last line of the log, and the exit code is 1', async () => {
-  const crash = `if (process.argv.includes('start')) setTimeout(() => { throw new Error('boom'); }, 1000);`;
-  const gateway = await startGateway(
-    { routes: [hello] },
-    { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(crash)}` } },
-  );
+  const gateway = await startGateway({ routes: [hello] }, { env: BOOM_ON_SIGUSR2 });
+  gateway.signal('SIGUSR2');
   expect(await gateway.exited).toBe(1);
   expect(gateway.log.at(-1)).toMatchObject({ level: 'fatal', err: { message: 'boom' } });
 });
