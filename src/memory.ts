@@ -35,6 +35,8 @@ export function endStartup(): void {
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   setFlagsFromString('--opt');
   setFlagsFromString('--maglev');
+  // What is in flight is little: threads to copy it cost more than the copying, on cores that have workers of their own.
+  setFlagsFromString('--no-parallel-scavenge');
 }
 
 /**
