@@ -145,7 +145,29 @@ export class Exchange {
     for (let i = 0; i < headers.length; i += 2) {
       if (headers[i] === name) return headers[i + 1];
     }
-    return name === 'host' ? this.authority : undefined;
+    return this.#apart(name);
+  }
+
+  /** Fields that are kept apart from `headers`; those about the way here only when a trusted proxy sent them. */
+  #apart(name: string): string | undefined {
+    switch (name) {
+      case 'host':
+        return this.authority;
+      case 'x-request-id':
+        return this.id;
+      case 'forwarded':
+        return this.forwarded || undefined;
+      case 'x-forwarded-for':
+        return this.forwardedFor || undefined;
+      case 'x-forwarded-proto':
+        return this.forwardedProto || undefined;
+      case 'x-forwarded-host':
+        return this.forwardedHost || undefined;
+      case 'via':
+        return this.via || undefined;
+      default:
+        return undefined;
+    }
   }
 
   /** From a filter: end the exchange with this failure. */

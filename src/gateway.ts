@@ -139,11 +139,14 @@ export class Gateway implements ClientEvents, Outcome {
   }
 
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
-    const { id, route, endpoint } = x;
-    this.#env.log.warn(
-      { request_id: id, route: route?.name, endpoint, code: failure.code, err: error?.message },
-      'upstream attempt failed',
-    );
+    // What clients or our own bounds bring about comes in floods, and is in the access line.
+    if (failure.blame === 'upstream') {
+      const { id, route, endpoint } = x;
+      this.#env.log.warn(
+        { request_id: id, route: route?.name, endpoint, code: failure.code, err: error?.message },
+        'upstream attempt failed',
+      );
+    }
     this.#fail(x, failure);
   }
 
