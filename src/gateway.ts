@@ -4,7 +4,7 @@
  *   1 capture   copy what we need out of the listener; framing and bytes are judged   bad ──▶ 400 413 417 …
  *   2 route     which route?                                                          none ─▶ 404, 405 + Allow
  *   3 filter    the route's onRequest stages                                          no ───▶ refused or answered ─▶ 6
- *   4 balance   which endpoint?                                                       none ─▶ 503
+ *   4 balance   which endpoint?                                                       all busy ─▶ 503
  *   5 attempt   one try upstream                                                      failed ▶ 4 again, or 502 504
  *   6 respond   onResponse stages, stream to the client; a slow client pauses the service
  *   7 done      counters, access line: always, exactly once, also after an abort
