@@ -7,6 +7,8 @@ export default defineConfig({
     pool: 'forks',
     // Many tests start a gateway with processes of its own.
     maxWorkers: 2,
+    // A machine that builds for others at the same time may miss a second once, not twice.
+    retry: process.env.CI ? 1 : 0,
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },
