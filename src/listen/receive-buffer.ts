@@ -17,7 +17,10 @@ const SO_RCVBUF = 8;
 
 type Descriptors = ReadonlySet<string>;
 
-/** Opens a listening socket with `open`; the connections it accepts inherit the bound. Linux only, else just opens. */
+/**
+ * Opens a listening socket with `open`; the connections it accepts inherit the bound. Linux only, else just opens. Where
+ * koffi has no binary for the platform the process is warned and goes on without the bound.
+ */
 export function withBoundedReceiveBuffer<T>(open: () => T): T {
   if (process.platform !== 'linux') return open();
   const before = sockets();
@@ -43,7 +46,11 @@ function sockets(): Descriptors {
 }
 
 function bound(descriptor: number): void {
-  const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
-  const setsockopt = koffi.load(null).func('int setsockopt(int, int, int, const int *, uint32_t)');
-  setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, [RECEIVE_BYTES], 4);
+  try {
+    const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
+    const setsockopt = koffi.load(null).func('int setsockopt(int, int, int, const int *, uint32_t)');
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, [RECEIVE_BYTES], 4);
+  } catch (error) {
+    process.emitWarning(`uploads are not bounded in memory while a service is slow: ${error}`);
+  }
 }
