@@ -57,6 +57,18 @@ export function compileTemplate(text: string, paramNames: readonly string[]): Re
 }
 
 /**
+ * The same for the value of a header. Strings of fields hold one byte per character: what is not ASCII in the
+ * configuration goes out as UTF-8.
+ */
+export function compileFieldValue(text: string, paramNames: readonly string[]): Render {
+  return compileTemplate(fieldBytes(text), paramNames);
+}
+
+export function fieldBytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/**
  * The same for the value of a query parameter: percent-encoded, so that the service reads what was meant and nothing can
  * break out of it. Parameters of the path and of the query come encoded out of the request, each in its own way.
  */
@@ -101,18 +113,6 @@ function compileParts(
   };
 }
 
-/**
- * The same for the value of a header. Strings of fields hold one byte per character: what is not ASCII in the
- * configuration goes out as UTF-8.
- */
-export function compileFieldValue(text: string, paramNames: readonly string[]): Render {
-  return compileTemplate(fieldBytes(text), paramNames);
-}
-
-export function fieldBytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
-}
-
 function literal(text: string): Render {
   return () => text;
 }
@@ -139,11 +139,15 @@ function splitFamily(variable: string): [family: string, name: string] {
 /** First value of a query parameter, still percent-encoded: safe in a header. */
 function queryValue(query: string, name: string): string {
   for (const pair of query.split('&')) {
-    const equals = pair.indexOf('=');
-    if (pair.slice(0, equals < 0 ? undefined : equals) === name)
-      return equals < 0 ? '' : pair.slice(equals + 1);
+    if (parameterName(pair) === name) return pair.slice(name.length + 1);
   }
   return '';
+}
+
+/** The name in `name=value`, as it is written. */
+export function parameterName(pair: string): string {
+  const equals = pair.indexOf('=');
+  return equals < 0 ? pair : pair.slice(0, equals);
 }
 
 /** A name or a value of a query, where `+` is a space (URL standard, `application/x-www-form-urlencoded`). */

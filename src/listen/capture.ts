@@ -105,8 +105,8 @@ function takeBody(x: Exchange, res: HttpResponse): void {
     // The listener's chunk parser is lax: what follows such a body on the connection is never read as a request.
     x.closing = true;
     x.body = new IncomingBody(res, x, -1);
-  } else if (head.contentLength !== '' && head.contentLength !== '0') {
-    const length = Number(head.contentLength);
-    if (length > 0) x.body = new IncomingBody(res, x, length);
+    return;
   }
+  const length = Number(head.contentLength);
+  if (length > 0) x.body = new IncomingBody(res, x, length);
 }

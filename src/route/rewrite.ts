@@ -1,6 +1,6 @@
 /** What a service is asked for, when it is not what the client asked for. Compiled once per route. */
 import type { Exchange } from '../exchange.js';
-import { compileQueryValue, decodeParameter, type Render } from '../template.js';
+import { compileQueryValue, decodeParameter, parameterName, type Render } from '../template.js';
 
 export interface RewriteOptions {
   /** Takes the place of what stands before the wildcard of the route's path. */
@@ -66,13 +66,8 @@ function compileQuery(
   return function renderQuery(x) {
     const kept = x.query
       .split('&')
-      .filter((pair) => pair !== '' && !dropped.has(decodeParameter(nameOf(pair))));
+      .filter((pair) => pair !== '' && !dropped.has(decodeParameter(parameterName(pair))));
     for (const [name, render] of added) kept.push(name + render(x));
     return kept.join('&');
   };
-}
-
-function nameOf(pair: string): string {
-  const equals = pair.indexOf('=');
-  return equals < 0 ? pair : pair.slice(0, equals);
 }

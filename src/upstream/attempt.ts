@@ -227,8 +227,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#phase = OVER;
     this.#deadlines.remove(this);
     const x = this.#x;
-    x.endedAt = performance.now();
-    x.upstreamMs += x.endedAt - this.#startedAt;
+    x.upstreamMs += performance.now() - this.#startedAt;
     x.attempt = null;
   }
 }

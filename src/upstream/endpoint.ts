@@ -49,14 +49,6 @@ export class Endpoint {
     this.#connect = connector(options.tls);
   }
 
-  get connections(): number {
-    return this.#all.size;
-  }
-
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
   /**
    * Gives the taker a connection, now or when one is free. `fresh` asks for one that no request has used: for a retry
    * after an idle connection turned out dead. False: all are busy and the queue is full.
@@ -89,11 +81,8 @@ export class Endpoint {
   release(connection: Connection): void {
     if (connection.destroyed) return;
     connection.uses++;
-    for (const taker of this.#waiting) {
-      this.#waiting.delete(taker);
-      taker.take(connection);
-      return;
-    }
+    const taker = this.#nextWaiting();
+    if (taker !== null) return taker.take(connection);
     connection.busy = false;
     if (this.#retired) this.drop(connection);
     else this.#idle.push(connection);
@@ -105,11 +94,16 @@ export class Endpoint {
     connection.destroy();
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
+    const taker = this.#nextWaiting();
+    if (taker !== null) this.acquire(taker, false); // there is room now
+  }
+
+  #nextWaiting(): Taker | null {
     for (const taker of this.#waiting) {
       this.#waiting.delete(taker);
-      if (!this.acquire(taker, false)) this.#waiting.add(taker);
-      return;
+      return taker;
     }
+    return null;
   }
 
   /** No snapshot names it any more: idle connections close now, busy ones after their answer. */
