@@ -1,7 +1,8 @@
 /**
- * `npm run bench [-- quick | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something does not work;
- * `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
+ * does not work; `auth`, `memory`, `stream` and `soak` also when a bar is missed.
  */
+import { runAuth } from './auth.ts';
 import { runComparison } from './comparison.ts';
 import { runMemory } from './memory.ts';
 import { runSoak } from './soak-aborts.ts';
@@ -15,6 +16,8 @@ async function run(): Promise<boolean> {
     case 'quick':
       await runComparison(what === 'quick');
       return true;
+    case 'auth':
+      return runAuth(argument === 'quick');
     case 'memory':
       return runMemory();
     case 'stream':
@@ -22,7 +25,9 @@ async function run(): Promise<boolean> {
     case 'soak':
       return runSoak(Number(argument ?? 200_000));
     default:
-      throw new Error(`unknown: ${what}; npm run bench [-- quick | memory | stream [MIB] | soak [REQUESTS]]`);
+      throw new Error(
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+      );
   }
 }
 

@@ -5,6 +5,17 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Config } from './config/schema.js';
 import type { MetricsDelta } from './observe/metrics.js';
+import type { DecisionCounts } from './services/authz/decision.js';
+import type { ProviderCounts } from './services/identity.js';
+import type {
+  CallbackCall,
+  Introspection,
+  KeySet,
+  LoginCall,
+  LoginEnd,
+  LoginStart,
+  SessionRefresh,
+} from './services/primary-answers.js';
 
 /** The environment variable that tells a forked process which worker it is: from 1, and the same for a replacement. */
 export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
@@ -15,10 +26,29 @@ export interface WorkerCalls {
   start: [{ config: Config; generation: number; port: number }, void];
   /** Take another configuration. Rejects, and changes nothing, when it cannot be built. */
   apply: [{ config: Config; generation: number }, void];
+  /** The keys of an issuer have changed. */
+  keys: [KeySet, void];
   /** What was counted since the last report. */
   collect: [null, WorkerReport];
   /** Stop accepting, let what runs end for at most `timeoutMs`, cut the rest. The worker leaves after its answer. */
   drain: [{ timeoutMs: number }, { cut: number }];
+}
+
+/** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */
+export interface PrimaryCalls {
+  /** The keys of a provider; `unknownKid` is one that the worker's keys lack: the issuer is asked again, if that is due. */
+  keys: [{ provider: string; unknownKid: string | null }, KeySet];
+  /** What the authorisation server says of a token. */
+  introspect: [{ provider: string; token: string }, Introspection];
+  /** Begins a login: where to send the browser, and with which cookie. */
+  login: [LoginCall, LoginStart];
+  /** Ends a login: the browser is back with a code. */
+  callback: [CallbackCall, LoginEnd];
+  /** A session that this machine does not know: other machines may. */
+  findSession: [{ provider: string; sid: string }, { found: boolean }];
+  /** Renews the tokens of a session, once for all who ask. `rotate`: the session gets another id. */
+  refreshSession: [{ provider: string; sid: string; rotate: boolean }, SessionRefresh];
+  logout: [{ provider: string; sid: string; origin: string }, { location: string }];
 }
 
 /** What a worker says by itself. */
@@ -41,6 +71,14 @@ export interface WorkerReport {
   heapUsedBytes: number;
   /** Log lines lost since the process began, because nobody took them from its standard output, or not fast enough. */
   droppedLogLines: number;
+  /** What each provider of identities has done. */
+  providers: ReadonlyMap<string, ProviderCounts>;
+  /** What each external decision point has said. */
+  decisions: ReadonlyMap<string, DecisionCounts>;
+  /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
+  keysUsed: ReadonlyMap<string, number>;
+  /** Sessions that were used since: the hashes they are stored under. */
+  sessionsSeen: readonly string[];
   /** How late the event loop's timers fired in the last 15 to 30 seconds. */
   eventLoopDelayMs: { p50: number; p99: number; max: number };
 }
@@ -50,6 +88,11 @@ export type WorkerHandlers = {
   [Name in keyof WorkerCalls]: (
     argument: WorkerCalls[Name][0],
   ) => WorkerCalls[Name][1] | Promise<WorkerCalls[Name][1]>;
+};
+
+/** Answers the workers' questions. What it throws, the worker gets as an Error with the same message. */
+export type PrimaryHandlers = {
+  [Name in keyof PrimaryCalls]: (argument: PrimaryCalls[Name][0]) => Promise<PrimaryCalls[Name][1]>;
 };
 
 /** The primary's end. */
@@ -67,6 +110,12 @@ export interface WorkerLink {
 /** The worker's end. */
 export interface PrimaryLink {
   tell<Name extends keyof WorkerNews>(name: Name, news: WorkerNews[Name]): void;
+  /** Rejects with what the primary threw, with `NoAnswer` after `timeoutMs`, or with `PRIMARY_GONE`. */
+  ask<Name extends keyof PrimaryCalls>(
+    name: Name,
+    argument: PrimaryCalls[Name][0],
+    timeoutMs: number,
+  ): Promise<PrimaryCalls[Name][1]>;
   /** Resolves when everything told and answered so far has been handed to the operating system. */
   flushed(): Promise<void>;
 }
@@ -75,37 +124,57 @@ export type NewsListener = {
   [Name in keyof WorkerNews]: (news: WorkerNews[Name]) => void;
 };
 
-type ToWorker = {
-  [Name in keyof WorkerCalls]: { id: number; call: Name; argument: WorkerCalls[Name][0] };
-}[keyof WorkerCalls];
+/** A call of one side, answered by the other under the same id. Each side counts its own. */
+interface CallMessage {
+  id: number;
+  call: string;
+  argument: unknown;
+}
 
-type ToPrimary =
-  | { id: number; result: unknown }
-  | { id: number; error: string }
-  | { [Name in keyof WorkerNews]: { news: Name; content: WorkerNews[Name] } }[keyof WorkerNews];
+type AnswerMessage = { id: number; result: unknown } | { id: number; error: string };
+
+type NewsMessage = {
+  [Name in keyof WorkerNews]: { news: Name; content: WorkerNews[Name] };
+}[keyof WorkerNews];
+
+type ToWorker = CallMessage | AnswerMessage;
+type ToPrimary = CallMessage | AnswerMessage | NewsMessage;
 
 /** Why a call failed whose worker is no longer there. */
 export const WORKER_GONE = new Error('the worker is gone');
 
-/** Why a call failed that took too long. The worker may still carry it out. */
+/** Why a question failed whose primary is no longer there. */
+export const PRIMARY_GONE = new Error('the primary is gone');
+
+/** Why a call failed that took too long. The other side may still carry it out. */
 export class NoAnswer extends Error {}
 
 interface PendingCall {
-  resolve(result: never): void;
+  resolve(result: unknown): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout | undefined;
 }
 
 /** Connects the primary to a forked worker. Calls under way are rejected when the channel closes. */
-export function linkToWorker(child: ChildProcess, listener: NewsListener): WorkerLink {
-  const calls: PendingCalls = new PendingCalls((message) => {
+export function linkToWorker(
+  child: ChildProcess,
+  listener: NewsListener,
+  handlers: PrimaryHandlers,
+): WorkerLink {
+  const send = (message: ToWorker): boolean => {
     // The channel of a process that has just died: 'disconnect' and 'exit' follow.
     if (child.connected) child.send(message, () => {});
-    else calls.failAll(WORKER_GONE);
+    return child.connected;
+  };
+  const calls = new PendingCalls((message) => {
+    if (!send(message)) calls.failAll(WORKER_GONE);
   });
-  child.on('message', (message: ToPrimary) => receive(message, calls, listener));
+  child.on('message', (message: ToPrimary) => {
+    if ('call' in message) void answer(message, handlers).then(send);
+    else receive(message, calls, listener);
+  });
   child.once('disconnect', () => calls.failAll(WORKER_GONE));
-  return calls;
+  return { call: calls.call as WorkerLink['call'] };
 }
 
 /** Connects a forked worker to its primary. */
@@ -116,9 +185,18 @@ export function linkToPrimary(handlers: WorkerHandlers): PrimaryLink {
     // A primary that has just gone is no error here: 'disconnect' follows, and the worker drains.
     lastSend = new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
   }
-  process.on('message', (message: ToWorker) => answer(message, handlers).then(send));
+  const calls = new PendingCalls((message) => {
+    if (process.connected) send(message);
+    else calls.failAll(PRIMARY_GONE);
+  });
+  process.on('message', (message: ToWorker) => {
+    if ('call' in message) void answer(message, handlers).then(send);
+    else calls.settle(message);
+  });
+  process.once('disconnect', () => calls.failAll(PRIMARY_GONE));
   return {
-    tell: (news, content) => send({ news, content } as ToPrimary),
+    tell: (news, content) => send({ news, content } as NewsMessage),
+    ask: calls.call as PrimaryLink['ask'],
     flushed: () => lastSend,
   };
 }
@@ -127,59 +205,67 @@ export function linkToPrimary(handlers: WorkerHandlers): PrimaryLink {
 export function linkInProcess(
   createWorker: (primary: PrimaryLink) => WorkerHandlers,
   listener: NewsListener,
+  primaryHandlers: PrimaryHandlers,
 ): WorkerLink {
-  const toPrimary = (message: ToPrimary) => queueMicrotask(() => receive(message, calls, listener));
-  const calls: PendingCalls = new PendingCalls((message) => answer(message, handlers).then(toPrimary));
+  const toWorker = new PendingCalls((message) => {
+    void answer(message, handlers).then((reply) => toWorker.settle(reply));
+  });
+  const toPrimary = new PendingCalls((message) => {
+    void answer(message, primaryHandlers).then((reply) => toPrimary.settle(reply));
+  });
   const handlers = createWorker({
-    tell: (news, content) => toPrimary({ news, content } as ToPrimary),
+    tell: (news, content) =>
+      queueMicrotask(() => receive({ news, content } as NewsMessage, toWorker, listener)),
+    ask: toPrimary.call as PrimaryLink['ask'],
     flushed: () => Promise.resolve(),
   });
-  return calls;
+  return { call: toWorker.call as WorkerLink['call'] };
 }
 
-async function answer({ id, call, argument }: ToWorker, handlers: WorkerHandlers): Promise<ToPrimary> {
+async function answer(
+  { id, call, argument }: CallMessage,
+  handlers: WorkerHandlers | PrimaryHandlers,
+): Promise<AnswerMessage> {
   try {
-    const handler = handlers[call] as (argument: unknown) => unknown;
+    const handler = (handlers as Record<string, (argument: unknown) => unknown>)[call];
     return { id, result: await handler(argument) };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };
   }
 }
 
-function receive(message: ToPrimary, calls: PendingCalls, listener: NewsListener): void {
+function receive(message: AnswerMessage | NewsMessage, calls: PendingCalls, listener: NewsListener): void {
   if ('news' in message) (listener[message.news] as (content: unknown) => void)(message.content);
   else calls.settle(message);
 }
 
-class PendingCalls implements WorkerLink {
-  readonly #send: (message: ToWorker) => unknown;
-  #pending = new Map<number, PendingCall>();
+/** The calls that one side has made and waits for. */
+class PendingCalls {
+  readonly #send: (message: CallMessage) => unknown;
+  readonly #pending = new Map<number, PendingCall>();
   #lastId = 0;
 
-  constructor(send: (message: ToWorker) => unknown) {
+  constructor(send: (message: CallMessage) => unknown) {
     this.#send = send;
   }
 
-  call<Name extends keyof WorkerCalls>(
-    name: Name,
-    argument: WorkerCalls[Name][0],
-    timeoutMs: number,
-  ): Promise<WorkerCalls[Name][1]> {
+  /** `timeoutMs` 0: no limit. */
+  readonly call = (name: string, argument: unknown, timeoutMs: number): Promise<unknown> => {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const late = () =>
         this.#take(id)?.reject(new NoAnswer(`no answer to "${name}" within ${timeoutMs} ms`));
       const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
       this.#pending.set(id, { resolve, reject, timer });
-      this.#send({ id, call: name, argument } as ToWorker);
+      this.#send({ id, call: name, argument });
     });
-  }
+  };
 
-  settle(message: { id: number; result: unknown } | { id: number; error: string }): void {
+  settle(message: AnswerMessage): void {
     const call = this.#take(message.id);
     if (call === undefined) return; // its time was over
     if ('error' in message) call.reject(new Error(message.error));
-    else call.resolve(message.result as never);
+    else call.resolve(message.result);
   }
 
   failAll(error: Error): void {

@@ -176,6 +176,88 @@ export const CLIENT_CLOSED = failure(
   { close: true },
 );
 
+// Who is calling, and may they.
+export const UNAUTHENTICATED = failure(
+  'UNAUTHENTICATED',
+  401,
+  'client',
+  'Authentication required',
+  'This resource needs credentials, and the request carries none.',
+);
+export const INVALID_TOKEN = failure(
+  'INVALID_TOKEN',
+  401,
+  'client',
+  'Invalid token',
+  'The access token is malformed, expired, revoked or not for this gateway.',
+);
+export const INVALID_API_KEY = failure(
+  'INVALID_API_KEY',
+  401,
+  'client',
+  'Invalid API key',
+  'The API key is not valid here.',
+);
+export const INVALID_SESSION = failure(
+  'INVALID_SESSION',
+  401,
+  'client',
+  'Invalid session',
+  'The session has ended or never was: log in again.',
+);
+export const DUPLICATE_CREDENTIALS = failure(
+  'DUPLICATE_CREDENTIALS',
+  400,
+  'client',
+  'Ambiguous credentials',
+  'The request carries two credentials of one kind.',
+);
+export const FORBIDDEN = failure(
+  'FORBIDDEN',
+  403,
+  'client',
+  'Forbidden',
+  'The caller is known, and may not do this.',
+);
+export const INSUFFICIENT_SCOPE = failure(
+  'INSUFFICIENT_SCOPE',
+  403,
+  'client',
+  'Insufficient scope',
+  'The credentials do not reach as far as this needs.',
+);
+export const LOGIN_REFUSED = failure(
+  'LOGIN_REFUSED',
+  400,
+  'client',
+  'Login refused',
+  'The login was not begun here, took too long, or was refused by the identity provider: begin again.',
+);
+export const AUTH_UNAVAILABLE = failure(
+  'AUTH_UNAVAILABLE',
+  503,
+  'gateway',
+  'Authentication unavailable',
+  'Whether the credentials are valid cannot be found out now.',
+  { proxyStatus: 'proxy_internal_error' },
+);
+export const VERIFIER_BUSY = failure(
+  'VERIFIER_BUSY',
+  503,
+  'gateway',
+  'Authentication busy',
+  'More tokens wait to be verified than the gateway takes.',
+  { proxyStatus: 'proxy_internal_error' },
+);
+export const DECISION_UNAVAILABLE = failure(
+  'DECISION_UNAVAILABLE',
+  503,
+  'gateway',
+  'Authorisation unavailable',
+  'Whether the caller may do this cannot be found out now.',
+  { proxyStatus: 'proxy_internal_error' },
+);
+
 // The gateway cannot serve it now.
 export const SERVICE_BUSY = failure(
   'SERVICE_BUSY',

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Route } from './config/build.js';
 import type { Failure } from './errors.js';
 import type { Verdict } from './pipeline.js';
+import type { Identity } from './services/identity.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -93,6 +94,8 @@ export class Exchange {
   /** Whom we take for the client: the right-most address that is not a trusted proxy. */
   clientIp = '';
   body: RequestBody | null = null;
+  /** The client wants to speak WebSocket on this connection (RFC 6455 §4.1). */
+  handshake = false;
   /** The connection ends with this answer. */
   closing = false;
   /** `performance.now()` in milliseconds. */
@@ -104,6 +107,12 @@ export class Exchange {
   params: readonly string[] = NONE;
   /** Methods of the routes that match all but the method (for 405). */
   allow: readonly string[] = NONE;
+
+  // 3 filter -------------------------------------------------------------------------------------------------
+  /** Who is calling; null where nobody asked. */
+  identity: Identity | null = null;
+  /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
+  challenge = '';
 
   // 4 balance, 5 attempt -------------------------------------------------------------------------------------
   attempt: OngoingAttempt | null = null;

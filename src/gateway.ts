@@ -23,7 +23,9 @@ import { createAccessLog } from './observe/access-log.js';
 import type { Lines, Log } from './observe/log.js';
 import type { WorkerMetrics } from './observe/metrics.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
+import { readsOneWay } from './route/lookalikes.js';
 import { hasEncodedSlash } from './route/path.js';
+import type { Access } from './services/access.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
 
@@ -69,18 +71,20 @@ export class Gateway implements ClientEvents, Outcome {
     }
   }
 
-  #route(x: Exchange, { table }: Snapshot): Route | null {
+  #route(x: Exchange, { table, lookalikes }: Snapshot): Route | null {
     const route = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
     x.route = route;
     (route?.stats ?? this.#env.metrics.unrouted).begin();
-    if (route !== null && (route.match.encodedSlashes || !hasEncodedSlash(x.path))) return route;
+    if (route !== null && readsOneWay(x, route, lookalikes)) return route;
     refuse(x, x.failure ?? this.#whyNoRoute(x, route));
     return null;
   }
 
   #whyNoRoute(x: Exchange, route: Route | null): Failure {
     if (route !== null) {
-      x.detail = 'The path holds an encoded slash, which this route does not accept.';
+      x.detail = hasEncodedSlash(x.path)
+        ? 'The path holds an encoded slash, which this route does not accept.'
+        : 'The path could be read as another one, which asks callers who they are.';
       return failures.BAD_PATH;
     }
     if (NEVER_FORWARDED.has(x.method)) x.allow = ALL_METHODS;
@@ -213,11 +217,11 @@ export class Gateway implements ClientEvents, Outcome {
   // life of the worker -------------------------------------------------------------------------------------------
 
   /** Builds a snapshot beside the old one and swaps the pointer. Throws, and changes nothing, when it cannot be built. */
-  apply(config: Config, generation: number): void {
+  apply(config: Config, generation: number, access: Access): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = { endpoints: this.#endpoints, metrics, workerId };
+    const workshop: Workshop = { endpoints: this.#endpoints, metrics, workerId, access };
     const snapshot = buildSnapshot(config, workshop);
-    this.#accessLog = createAccessLog(config.accessLog, lines, workerId);
+    this.#accessLog = createAccessLog(config.accessLog, lines, workerId, credentialHeaders(config));
     this.#snapshot = snapshot;
     this.generation = generation;
     // Exchanges under way keep their own route and service; only idle connections close now.
@@ -228,4 +232,11 @@ export class Gateway implements ClientEvents, Outcome {
   drain(): void {
     this.#draining = true;
   }
+}
+
+/** Request headers that carry credentials. */
+function credentialHeaders({ auth }: Config): string[] {
+  return Object.values(auth.providers).flatMap((provider) =>
+    provider.type === 'apiKey' ? provider.header : [],
+  );
 }

@@ -4,6 +4,7 @@
  */
 import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
+import type { Access } from './services/access.js';
 
 /** Go on to the next step. */
 export const CONTINUE = 0;
@@ -36,6 +37,8 @@ export interface Env {
     readonly service: string | null;
     readonly paramNames: readonly string[];
   };
+  /** Who may be calling, and what they may do. */
+  readonly access: Access;
 }
 
 /** One file in `filters/` is one of these. */

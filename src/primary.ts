@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from './config/load.js';
 import { formatMistake } from './config/mistakes.js';
 import type { Config } from './config/schema.js';
+import { AccessControl } from './control/access.js';
 import type { ControlPlane, Phase } from './control/admin/endpoint.js';
 import { AdminServer } from './control/admin/server.js';
 import { findFreePort } from './control/free-port.js';
@@ -83,6 +84,7 @@ class Primary implements ControlPlane {
   readonly #workerCount: number;
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
+  readonly #access: AccessControl;
   readonly #admin: AdminServer | null;
   readonly #end = Promise.withResolvers<number>();
   #watch: FileWatch | null = null;
@@ -99,19 +101,34 @@ class Primary implements ControlPlane {
     this.log = createLog(lines, config.log.level, { pid: process.pid });
     this.#workerCount =
       options.workers ?? (config.workers === 'auto' ? availableParallelism() : config.workers);
+    this.#access = new AccessControl({
+      config,
+      log: this.log,
+      lines,
+      onKeys: (set) => this.#supervisor.takeKeys(set),
+    });
+    const { handlers } = this.#access;
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
-      spawn: this.#workerCount === 1 ? hostWorker(lines) : forkWorker(new URL('./main.js', import.meta.url)),
+      spawn:
+        this.#workerCount === 1
+          ? hostWorker(lines, handlers)
+          : forkWorker(new URL('./main.js', import.meta.url), handlers),
       log: this.log,
       totals: this.totals,
       inForce: () => this.#reloader.inForce,
+      onReport: (report) => this.#access.reported(report),
     });
     this.#reloader = new Reloader({
       file: options.file,
       env: options.env ?? process.env,
       log: this.log,
       first: { config, generation: 1 },
-      apply: (next) => this.#supervisor.apply(next),
+      apply: async (next) => {
+        const refusal = await this.#access.follow(next.config).catch((error: Error) => error.message);
+        if (refusal !== undefined) return [{ worker: 0, result: 'refused', error: refusal }];
+        return await this.#supervisor.apply(next);
+      },
       onChange: ({ config }) => this.#follow(config),
     });
     this.#admin = config.admin === null ? null : new AdminServer(this, this.log);
@@ -131,6 +148,7 @@ class Primary implements ControlPlane {
     process.off('uncaughtException', onCrash);
     this.#watch?.close();
     this.#admin?.close();
+    await this.#access.close();
     return code;
   }
 
@@ -142,6 +160,10 @@ class Primary implements ControlPlane {
   collect = () => this.#supervisor.collect(COLLECT_WITHIN_MS);
   reload = (reason: string) => this.#reloader.reload(reason);
   restarts = () => this.#supervisor.restarts;
+  records = () => this.#access.records();
+  audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
+  revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
+  keyAges = () => this.#access.keyAges();
 
   get reloads() {
     return this.#reloader.counts;
@@ -154,6 +176,7 @@ class Primary implements ControlPlane {
     const { admin, listen } = config;
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
     const port = await findFreePort(listen.host, listen.port);
+    await this.#access.start();
     await this.#supervisor.start(port);
     if (this.#workerCount > 1) endStartup(); // a lone worker has done it for both
     if (this.#phase !== 'starting') return;

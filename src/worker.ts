@@ -14,10 +14,14 @@ import type { Config } from './config/schema.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
 import { endStartup } from './memory.js';
+import { createExchangeAudit } from './observe/audit.js';
 import type { LineSink } from './observe/line-sink.js';
 import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
+import { AccessKeeper } from './services/access-keeper.js';
+import type { KeySet } from './services/primary-answers.js';
+import { createCaller } from './upstream/call/call.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
@@ -31,6 +35,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #primary: PrimaryLink;
   readonly #metrics = new WorkerMetrics();
   readonly #loopDelay = new LoopDelay();
+  readonly #access: AccessKeeper;
   #running: {
     config: Config;
     log: Log;
@@ -46,12 +51,15 @@ export class GatewayWorker implements WorkerHandlers {
     this.#id = id;
     this.#lines = lines;
     this.#primary = primary;
+    this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
   }
 
   start = async ({ config, generation, port }: { config: Config; generation: number; port: number }) => {
     const log = createLog(this.#lines, config.log.level, { pid: process.pid, worker: this.#id });
     const gateway = new Gateway({ log, accessLog: this.#lines, metrics: this.#metrics, workerId: this.#id });
-    gateway.apply(config, generation);
+    const prepared = await this.#access.prepare(config);
+    gateway.apply(config, generation, prepared.access);
+    this.#access.adopt(prepared);
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -67,6 +75,9 @@ export class GatewayWorker implements WorkerHandlers {
   };
 
   collect = () => this.#report();
+
+  /** The keys of an issuer have changed. */
+  keys = (set: KeySet) => this.#access.takeKeys(set);
 
   /** A second call joins the first. */
   drain = ({ timeoutMs }: { timeoutMs: number }) => {
@@ -94,7 +105,9 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#drained !== null) throw new Error('the worker is draining');
     // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
     await running.listener.update(config.listen);
-    running.gateway.apply(config, generation);
+    const prepared = await this.#access.prepare(config);
+    running.gateway.apply(config, generation, prepared.access);
+    this.#access.adopt(prepared);
     running.config = config;
     running.log.level = config.log.level;
   }
@@ -112,6 +125,7 @@ export class GatewayWorker implements WorkerHandlers {
     listener.close();
     clearInterval(reports);
     this.#loopDelay.stop();
+    await this.#access.close();
     return { cut };
   }
 
@@ -125,6 +139,7 @@ export class GatewayWorker implements WorkerHandlers {
       generation: gateway.generation,
       residentBytes: memory.rss,
       heapUsedBytes: memory.heapUsed,
+      ...this.#access.report(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };
@@ -149,6 +164,7 @@ export function runWorker(): Promise<number> {
     const primary = linkToPrimary({
       start: (argument) => worker.start(argument),
       apply: (argument) => worker.apply(argument),
+      keys: (set) => worker.keys(set),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

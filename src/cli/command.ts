@@ -33,6 +33,18 @@ export interface Command {
   run(input: Input): Promise<number> | number;
 }
 
+/** Commands behind a first word: `sluice key create`. */
+export interface CommandGroup {
+  /** What they are about, a sentence for `--help`. */
+  readonly description: string;
+  readonly commands: Readonly<Record<string, SubCommand>>;
+}
+
+export interface SubCommand extends Command {
+  /** For the list of commands. */
+  readonly summary: string;
+}
+
 const HELP: Option = { type: 'boolean', short: 'h', description: 'Show this help.' };
 
 /** What the user gave to a command. */
@@ -105,6 +117,22 @@ export function helpOf(name: string, command: Command): string {
   const width = Math.max(...rows.map(([left = '']) => left.length));
   const table = rows.map(([left = '', right]) => `  ${left.padEnd(width)}  ${right}`).join('\n');
   return `usage: sluice ${name}${command.usage && ` ${command.usage}`}\n\n${command.description}\n\n${table}\n`;
+}
+
+/** The help of a group. */
+export function helpOfGroup(name: string, { description, commands }: CommandGroup): string {
+  const width = Math.max(...Object.keys(commands).map((sub) => sub.length));
+  const table = Object.entries(commands).map(([sub, { summary }]) => `  ${sub.padEnd(width)}  ${summary}`);
+  return `usage: sluice ${name} COMMAND [OPTIONS]
+
+${description}
+
+${table.join('\n')}
+
+  -h, --help  ${HELP.description}
+
+"sluice ${name} COMMAND --help" says more about each.
+`;
 }
 
 function checkOption(

@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DemoUrls } from '../demo/services.js';
@@ -15,13 +16,19 @@ in front of them, and prints what to try. Clients on http://127.0.0.1:8080, oper
   options: {},
   async run() {
     const services = await startServices();
+    const secret = randomBytes(32).toString('base64url');
     const left = new AbortController();
     try {
       return await startPrimary({
         file: CONFIG,
         watch: false,
-        env: { ...process.env, QUOTES_URL: services.urls.quotes, ECHO_URL: services.urls.echo },
-        onReady: (info) => void introduce(info, left.signal),
+        env: {
+          ...process.env,
+          QUOTES_URL: services.urls.quotes,
+          ECHO_URL: services.urls.echo,
+          SLUICE_DEMO_SECRET: secret,
+        },
+        onReady: (info) => void introduce(info, tokenFor('7', secret), left.signal),
       });
     } finally {
       left.abort();
@@ -31,7 +38,7 @@ in front of them, and prints what to try. Clients on http://127.0.0.1:8080, oper
 };
 
 /** Says what to try, once a request has gone through the gateway to a service and back. */
-async function introduce({ url, admin }: ReadyInfo, left: AbortSignal): Promise<void> {
+async function introduce({ url, admin }: ReadyInfo, token: string, left: AbortSignal): Promise<void> {
   while (!(await answers(`${url}/api/v1/quotes`, left))) {
     if (left.aborted) return;
     await sleep(POLL_MS);
@@ -47,6 +54,7 @@ Sluice is up: ${url} for clients, ${admin} for operators. Try:
   curl -fsS ${url}/echo/hello -H 'x-beta: yes'
   curl -fsS ${url}/users/7
   curl -fsSL ${url}/quotes
+  curl -fsS ${url}/users/7/orders -H 'authorization: Bearer ${token}'
 
   curl -fsS ${admin}/readyz
   curl -fsS ${admin}/stats
@@ -56,6 +64,16 @@ Sluice is up: ${url} for clients, ${admin} for operators. Try:
 The configuration is config/demo.yaml. Ctrl+C stops everything.
 
 `);
+}
+
+/** A token of the demo's own issuer (RFC 7519), good for a day. */
+function tokenFor(user: string, secret: string): string {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: 'demo', sub: user, roles: ['viewer'], iat: now, exp: now + 86_400 };
+  const signed = [{ alg: 'HS256', typ: 'JWT' }, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
 async function answers(url: string, signal: AbortSignal): Promise<boolean> {

@@ -1,5 +1,5 @@
-import { explain as explainRequest, formatExplanation } from '../route/explain.js';
 import { normalHost } from '../route/host.js';
+import { explain as explainRequest, formatExplanation } from '../route/inspect/explain.js';
 import { canonicalPath, hasEncodedSlash, pathFault } from '../route/path.js';
 import { type Command, FAILED, OK, UsageError } from './command.js';
 import { CONFIG_OPTION, readConfiguration } from './configuration.js';

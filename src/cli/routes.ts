@@ -1,4 +1,4 @@
-import { describeTable, formatTable } from '../route/describe.js';
+import { describeTable, formatTable } from '../route/inspect/describe.js';
 import { type Command, FAILED, OK } from './command.js';
 import { CONFIG_OPTION, readConfiguration } from './configuration.js';
 

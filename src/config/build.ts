@@ -4,11 +4,15 @@ import type { Answer, Exchange } from '../exchange.js';
 import { filters } from '../filters/index.js';
 import { TrustedProxies } from '../listen/addresses.js';
 import type { CaptureOptions } from '../listen/capture.js';
+import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
-import { compile, type Env, type Filter, type Pipeline } from '../pipeline.js';
+import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
+import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
+import type { Access } from '../services/access.js';
+import { IDENTITY_HEADERS } from '../services/introduction.js';
 import { compileFieldValue, fieldBytes, type Render } from '../template.js';
 import { createBalancer } from '../upstream/balance.js';
 import type { Endpoint } from '../upstream/endpoint.js';
@@ -24,6 +28,8 @@ export interface Route {
   readonly match: RouteConfig['match'];
   readonly paramNames: readonly string[];
   readonly pipeline: Pipeline;
+  /** Asks callers who they are. */
+  readonly guarded: boolean;
   readonly stats: RouteStats;
   /** null: the route answers by itself. */
   readonly service: Service | null;
@@ -37,6 +43,8 @@ export interface Route {
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
 export interface Snapshot {
   readonly table: RouteTable<Route>;
+  /** null: no route is guarded. */
+  readonly lookalikes: Lookalikes<Route> | null;
   readonly capture: CaptureOptions;
   readonly endpoints: ReadonlySet<Endpoint>;
 }
@@ -46,6 +54,8 @@ export interface Workshop {
   readonly endpoints: EndpointPool;
   readonly metrics: WorkerMetrics;
   readonly workerId: number;
+  /** Made for this configuration, from what earlier ones can share. */
+  readonly access: Access;
 }
 
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
@@ -58,17 +68,28 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
     for (const endpoint of service.endpoints) endpoints.add(endpoint);
   }
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
+  const routes = config.routes.map((route) => buildRoute(route, config.defaults, services, workshop));
+  const guarded = routes.filter((route) => route.guarded);
   return {
-    table: new RouteTable(
-      config.routes.map((route) => buildRoute(route, config.defaults, services, workshop)),
-    ),
+    table: new RouteTable(routes),
+    lookalikes: guarded.length === 0 ? null : new Lookalikes(guarded),
     capture: {
       underscores: underscoreHeaders,
+      reserved: new ReservedNames(reservedNames(config)),
       trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
       proxyProtocol,
     },
     endpoints,
   };
+}
+
+/** What services take as the gateway's own word about the caller, on whichever route it is said. */
+function reservedNames({ auth, defaults, routes }: Config): string[] {
+  const mapped = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ auth }) =>
+    Object.keys(auth?.claims ?? {}),
+  );
+  const token = auth.context.jwt?.header;
+  return [...IDENTITY_HEADERS, ...mapped, ...(token === undefined ? [] : [token])];
 }
 
 function buildService(name: string, options: ServiceConfig, { endpoints, workerId }: Workshop): Service {
@@ -93,15 +114,21 @@ function buildRoute(
   route: RouteConfig,
   defaults: FilterOptions,
   services: ReadonlyMap<string, Service>,
-  { metrics }: Workshop,
+  { metrics, access }: Workshop,
 ): Route {
   const names = paramNames(route.match.path);
-  const env: Env = { route: { name: route.name, service: route.service ?? null, paramNames: names } };
+  const env: Env = {
+    route: { name: route.name, service: route.service ?? null, paramNames: names },
+    access,
+  };
+  const options = { ...defaults, ...route.filters };
+  const builtin = route.builtin && access.builtin(route.builtin.action, route.builtin.provider ?? null);
   return {
     name: route.name,
     match: route.match,
     paramNames: names,
-    pipeline: buildPipeline({ ...defaults, ...route.filters }, env),
+    pipeline: buildPipeline(options, env, builtin ? { onRequest: builtin } : {}),
+    guarded: Boolean(options.auth),
     stats: metrics.route(route.name),
     service: route.service === undefined ? null : (services.get(route.service) as Service),
     answer: buildAnswer(route, names),
@@ -110,12 +137,13 @@ function buildRoute(
   };
 }
 
-function buildPipeline(options: FilterOptions, env: Env): Pipeline {
+/** `last`: the route's own answer, for which filters have been passed. */
+function buildPipeline(options: FilterOptions, env: Env, last: Stages): Pipeline {
   const stages = (filters as readonly Filter[]).flatMap((filter) => {
     const chosen = options[filter.name as keyof FilterOptions] ?? filter.unnamed;
     return chosen === undefined ? [] : [filter.build(chosen, env)];
   });
-  return compile(stages);
+  return compile([...stages, last]);
 }
 
 function buildAnswer({ respond, redirect }: RouteConfig, names: readonly string[]): Route['answer'] {

@@ -134,6 +134,25 @@ export function origin() {
   });
 }
 
+/**
+ * The URL of a service outside that the gateway itself calls: keys, tokens, decisions. `http://` is for this machine and for
+ * networks one trusts; the checks warn of it. Output: as written.
+ */
+export function webUrl() {
+  const expected = 'a URL such as https://id.example.com/keys';
+  return z.string({ error: expected }).superRefine((value, context) => {
+    const url = URL.parse(value);
+    if (url === null || url.hostname === '') return reject(context, 'this is not a URL', expected);
+    if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+      return reject(context, `"${url.protocol}//" is not spoken here`, expected);
+    }
+    if (url.username !== '' || url.password !== '') {
+      return reject(context, 'the URL carries no user or password', 'clientId and clientSecret, or headers');
+    }
+    if (url.hash !== '') reject(context, 'the URL has no fragment', expected);
+  });
+}
+
 /** A method of HTTP, in upper case (methods are case-sensitive, RFC 9110 §9.1). */
 export function method() {
   return z.string().superRefine((value, context) => {

@@ -1,12 +1,14 @@
 /** Reads a configuration file: YAML, environment, schema, then the checks that span several options. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { checkAuth } from './checks/auth.js';
 import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
 import { draftConfig } from './draft.js';
-import { type Mistake, sortMistakes } from './mistakes.js';
+import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
+import type { AuthConfig, Material } from './schema/auth.js';
 import type { Config } from './schema.js';
 import { ConfigDocument } from './yaml/document.js';
 import type { Environment } from './yaml/environment.js';
@@ -51,11 +53,13 @@ export function parseConfig(text: string, file: string, environment: Environment
       if (!document.isIncomplete(complaint)) mistakes.push(document.locate(complaint));
     },
     warning: (complaint) => warnings.push(document.locate(complaint)),
+    written: (...paths) => paths.find((path) => valueAt(value, path) !== undefined) ?? (paths.at(-1) as Path),
     lineOf: (path) => document.locate({ path, message: '' }).line,
   };
   for (const complaint of complaints) report.mistake(complaint);
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
+  checkAuth(draft, folder, report);
   checkRoutes(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
@@ -101,5 +105,36 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
     ...config,
     listen: { ...config.listen, tls: tls && { ...absolute(tls), sni: tls.sni.map(absolute) } },
     services: Object.fromEntries(services),
+    data: storeFolder(config, folder),
+    auth: withAbsoluteMaterial(config.auth, folder),
+  };
+}
+
+/** null: nothing needs a store, and none is wished for. */
+function storeFolder({ data, auth }: Config, folder: string): string | null {
+  const needed = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+  return data !== null || needed ? resolve(folder, data ?? './data') : null;
+}
+
+function withAbsoluteMaterial(auth: AuthConfig, folder: string): AuthConfig {
+  const absolute = (material: Material): Material =>
+    'file' in material ? { file: resolve(folder, material.file) } : material;
+  const providers = Object.entries(auth.providers).map(([name, provider]) => {
+    if (provider.type !== 'jwt') return [name, provider];
+    const { secret, publicKey } = provider;
+    return [
+      name,
+      {
+        ...provider,
+        ...(secret && { secret: secret.map(absolute) }),
+        ...(publicKey && { publicKey: publicKey.map(absolute) }),
+      },
+    ];
+  });
+  const { jwt } = auth.context;
+  return {
+    ...auth,
+    providers: Object.fromEntries(providers),
+    context: { ...auth.context, ...(jwt && { jwt: { ...jwt, key: absolute(jwt.key) } }) },
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { name } from './fields.js';
+import { fileName, name } from './fields.js';
+import { auth } from './schema/auth.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
@@ -31,6 +32,15 @@ export const schema = z.strictObject({
       description: 'Where several gateways meet. Absent: each works alone.',
       examples: ['redis://localhost:6379', 'rediss://:${REDIS_PASSWORD}@redis.internal:6380'],
     }),
+  data: fileName()
+    .nullable()
+    .prefault(null)
+    .meta({
+      description:
+        'Folder of the embedded store: API keys, consumers, sessions, revocations. Absent: `./data` if a provider needs it (`apiKey`, `session`), else there is none, and single tokens cannot be revoked.',
+      examples: ['./data', '/var/lib/sluice'],
+    }),
+  auth: auth.prefault({}).meta({ description: 'Who may be calling, and what they may do.' }),
   drain,
   log,
   accessLog,

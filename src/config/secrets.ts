@@ -4,7 +4,10 @@ import type { Config } from './schema.js';
 const MASK = '***';
 
 /** Options whose value is a secret, wherever they occur. */
-const SECRET_OPTIONS = new Set(['token', 'passphrase', 'password']);
+const SECRET_OPTIONS = new Set(['token', 'passphrase', 'password', 'secret', 'clientSecret']);
+
+/** Key material under names that elsewhere are harmless. */
+const SECRET_MATERIAL = /^auth\.(?:providers\.[^.]+\.secret|context\.jwt\.key)(?:\.|$)/;
 
 /** Words in the name of a header or a query parameter that make its value a secret. */
 const SECRET_NAME =
@@ -24,6 +27,7 @@ export function isSecret(path: Path): boolean {
   const last = String(path.at(-1) ?? '');
   if (SECRET_OPTIONS.has(last)) return true;
   if (path.length === 1 && last === 'redis') return true;
+  if (SECRET_MATERIAL.test(path.map(String).join('.')) && last !== 'file') return true;
   return isNamedByUser(path) && SECRET_NAME.test(last);
 }
 
@@ -49,6 +53,7 @@ function mask(value: unknown, path: Path): unknown {
 function maskText(value: string, path: Path): string {
   if (value === '') return value;
   if (path.length === 1 && path[0] === 'redis') return value.replace(CREDENTIALS, `$1${MASK}@`);
+  if (path.at(-1) === 'file') return value;
   if (isSecret(path) || isSecret(path.slice(0, -1))) return MASK;
   if (isNamedByUser(path) && CREDENTIAL.test(value)) return MASK;
   return value.replace(CREDENTIALS, `$1${MASK}@`);

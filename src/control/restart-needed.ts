@@ -18,6 +18,12 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
     return now;
   }
 
+  /** The values themselves are not shown. */
+  function keepSecret<T>(path: string, now: T, configured: T): T {
+    if (now !== configured) restartNeeded.push({ path, running: onOff(now), configured: onOff(configured) });
+    return now;
+  }
+
   const listen = { ...next.listen };
   listen.host = keep('listen.host', running.listen.host, next.listen.host);
   listen.port = keep('listen.port', running.listen.port, next.listen.port);
@@ -29,6 +35,12 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   keep('listen.tls', onOff(running.listen.tls), onOff(next.listen.tls));
   if (onOff(running.listen.tls) !== onOff(next.listen.tls)) listen.tls = running.listen.tls;
 
+  // The store is opened once, and what is in Redis belongs to it.
+  const isOpen = running.data !== null;
+  const data =
+    isOpen && next.data !== null ? keep('data', running.data, next.data) : (running.data ?? next.data);
+  const redis = isOpen ? keepSecret('redis', running.redis, next.redis) : next.redis;
+
   const workers = keep('workers', running.workers, next.workers);
 
   keep('admin', onOff(running.admin), onOff(next.admin));
@@ -38,7 +50,7 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
     const port = keep('admin.port', running.admin.port, next.admin.port);
     admin = { ...next.admin, host, port };
   }
-  return { config: { ...next, listen, workers, admin }, restartNeeded };
+  return { config: { ...next, listen, data, redis, workers, admin }, restartNeeded };
 }
 
 function onOff(value: unknown): 'on' | 'off' {

@@ -1,5 +1,7 @@
+import type { WorkerReport } from '../bus.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
+import type { KeySet } from '../services/primary-answers.js';
 import type { ApplyOutcome, InForce } from './adoption.js';
 import type { SpawnWorker } from './worker-process.js';
 import { PATIENCE, type Patience, WorkerSlot, type WorkerView } from './worker-slot.js';
@@ -17,6 +19,8 @@ export interface SupervisorOptions {
   /** Default: `PATIENCE`. */
   readonly patience?: Patience;
   inForce(): InForce;
+  /** Beside the totals. */
+  onReport?(report: WorkerReport): void;
 }
 
 /** Keeps `count` workers alive. */
@@ -25,7 +29,7 @@ export class Supervisor {
   readonly #lookEveryMs: number;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor({ count, totals, patience = PATIENCE, ...rest }: SupervisorOptions) {
+  constructor({ count, totals, patience = PATIENCE, onReport, ...rest }: SupervisorOptions) {
     this.#lookEveryMs = patience.silenceMs / LOOKS_PER_SILENCE;
     this.#slots = Array.from(
       { length: count },
@@ -34,7 +38,10 @@ export class Supervisor {
           ...rest,
           patience,
           id: i + 1,
-          onReport: (id, report) => totals.merge(id, report),
+          onReport: (id, report) => {
+            totals.merge(id, report);
+            onReport?.(report);
+          },
           onGone: (id) => totals.workerGone(id),
         }),
     );
@@ -50,6 +57,11 @@ export class Supervisor {
   async apply(next: InForce): Promise<ApplyOutcome[]> {
     const outcomes = await Promise.all(this.#slots.map((slot) => slot.apply(next)));
     return outcomes.filter((outcome) => outcome !== null);
+  }
+
+  /** The keys of an issuer have changed. */
+  takeKeys(set: KeySet): void {
+    for (const slot of this.#slots) slot.takeKeys(set);
   }
 
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */

@@ -9,10 +9,15 @@ const SETTLE_MS = 100;
 const LOOK_EVERY_MS = 5000;
 
 /** The configuration file and the files it names. */
-export function watchedFiles(file: string, { listen, services }: Config): string[] {
+export function watchedFiles(file: string, { listen, services, auth }: Config): string[] {
   const certificates = listen.tls === null ? [] : [listen.tls, ...listen.tls.sni];
   const authorities = Object.values(services).flatMap(({ tls }) => tls.ca ?? []);
-  return [file, ...certificates.flatMap(({ cert, key }) => [cert, key]), ...authorities];
+  const keys = Object.values(auth.providers).flatMap((provider) =>
+    provider.type === 'jwt' ? [...(provider.secret ?? []), ...(provider.publicKey ?? [])] : [],
+  );
+  if (auth.context.jwt !== undefined) keys.push(auth.context.jwt.key);
+  const keyFiles = keys.flatMap((material) => ('file' in material ? material.file : []));
+  return [file, ...keyFiles, ...certificates.flatMap(({ cert, key }) => [cert, key]), ...authorities];
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   linkInProcess,
   linkToWorker,
   type NewsListener,
+  type PrimaryHandlers,
   WORKER_ID_VARIABLE,
   type WorkerLink,
 } from '../bus.js';
@@ -26,7 +27,7 @@ export type SpawnWorker = (id: number, listener: NewsListener) => Promise<Worker
  * A process of its own, which runs the program `main`. It inherits standard output and error, and Node's flags but
  * those of the inspector.
  */
-export function forkWorker(main: URL): SpawnWorker {
+export function forkWorker(main: URL, handlers: PrimaryHandlers): SpawnWorker {
   return async (id, listener) => {
     const child = fork(main, {
       env: { ...process.env, [WORKER_ID_VARIABLE]: String(id) },
@@ -40,24 +41,22 @@ export function forkWorker(main: URL): SpawnWorker {
     child.once('exit', (code, signal) =>
       end.resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
     );
-    const link = linkToWorker(child, {
-      ...listener,
-      hello: (news) => {
-        greeting.resolve();
-        listener.hello(news);
-      },
-    });
+    const hello = () => {
+      greeting.resolve();
+      listener.hello(null);
+    };
+    const link = linkToWorker(child, { ...listener, hello }, handlers);
     const kill = () => void child.kill('SIGKILL');
     return { pid: child.pid ?? 0, link, greeted: greeting.promise, exited: end.promise, kill };
   };
 }
 
 /** A worker in this process: the smallest memory, when there is only one. It cannot be killed and does not exit. */
-export function hostWorker(lines: LineSink): SpawnWorker {
+export function hostWorker(lines: LineSink, handlers: PrimaryHandlers): SpawnWorker {
   return async (id, listener) => {
     // Only here: a primary with forked workers carries neither listener nor upstream client.
     const { GatewayWorker } = await import('../worker.js');
-    const link = linkInProcess((primary) => new GatewayWorker(id, lines, primary), listener);
+    const link = linkInProcess((primary) => new GatewayWorker(id, lines, primary), listener, handlers);
     const never = new Promise<string>(() => {});
     return { pid: process.pid, link, greeted: Promise.resolve(), exited: never, kill: () => {} };
   };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WORKER_GONE, type WorkerReport } from '../bus.js';
 import type { Log } from '../observe/log.js';
+import type { KeySet } from '../services/primary-answers.js';
 import { Adoption, type ApplyOutcome, type InForce } from './adoption.js';
 import { BackOff } from './back-off.js';
 import type { SpawnWorker, WorkerProcess } from './worker-process.js';
@@ -73,6 +74,12 @@ export class WorkerSlot {
   async apply(next: InForce): Promise<ApplyOutcome | null> {
     if (this.#state !== 'ready' || this.#adoption === null) return null;
     return await this.#adoption.take(next);
+  }
+
+  /** Tells a worker that is ready; one that is not asks when it needs them. */
+  takeKeys(set: KeySet): void {
+    if (this.#state !== 'ready') return;
+    this.#process?.link.call('keys', set, this.#options.patience.applyMs).catch(() => {});
   }
 
   async collect(withinMs: number): Promise<void> {

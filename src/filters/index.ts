@@ -2,7 +2,8 @@
  * The features a route can switch on, in the order in which they run. The order is the security model: what is cheap
  * and needs no identity comes first, what changes the message comes last.
  */
+import { auth } from './auth.js';
 import { headers } from './headers.js';
 import { requestSize } from './request-size.js';
 
-export const filters = [requestSize, headers] as const;
+export const filters = [requestSize, auth, headers] as const;

@@ -11,7 +11,7 @@ import { canonicalPath, pathFault, validQuery } from '../route/path.js';
 import type { TrustedProxies } from './addresses.js';
 import { IncomingBody } from './body.js';
 import { type ClientEvents, HttpClient } from './client.js';
-import { head, type UnderscorePolicy } from './head.js';
+import { head, type ReservedNames, type UnderscorePolicy } from './head.js';
 import { peers } from './peers.js';
 import { isRequestId, newRequestId } from './request-id.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
@@ -19,6 +19,8 @@ import type { HttpRequest, HttpResponse } from './uws.js';
 /** What the snapshot says about reading requests. */
 export interface CaptureOptions {
   readonly underscores: UnderscorePolicy;
+  /** Names of fields that only the gateway may set. */
+  readonly reserved: ReservedNames;
   /** null: nobody's word is taken. */
   readonly trusted: TrustedProxies | null;
   readonly proxyProtocol: boolean;
@@ -39,10 +41,11 @@ export function capture(
   x.client = new HttpClient(res, x, events);
   x.scheme = scheme;
   x.method = req.getCaseSensitiveMethod();
-  head.read(req, options.underscores);
+  head.read(req, options.underscores, options.reserved);
   x.headers = head.headers;
   x.authority = head.authority;
   x.via = head.via;
+  x.handshake = head.upgrade !== '' && head.upgrade.toLowerCase() === 'websocket';
   x.closing = head.wantsClose();
   const unknownPeer = identify(x, res, options);
   const unframed = head.fault ?? judgeFraming() ?? unknownPeer;

@@ -24,6 +24,7 @@ class HeadReader {
   contentLength = '';
   transferEncoding = '';
   connection = '';
+  upgrade = '';
   via = '';
   requestId = '';
   forwarded = '';
@@ -32,17 +33,19 @@ class HeadReader {
   forwardedHost = '';
   #hosts = 0;
   #underscores: UnderscorePolicy = 'reject';
+  #reserved: ReservedNames = NOTHING_RESERVED;
 
   /** Bound once: a closure per request would be garbage. */
   readonly #take = (name: string, value: string) => this.#field(name, value);
 
-  read(req: HttpRequest, underscores: UnderscorePolicy): void {
+  read(req: HttpRequest, underscores: UnderscorePolicy, reserved: ReservedNames): void {
     this.headers = [];
     this.fault = null;
     this.authority = '';
     this.contentLength = '';
     this.transferEncoding = '';
     this.connection = '';
+    this.upgrade = '';
     this.via = '';
     this.requestId = '';
     this.forwarded = '';
@@ -51,6 +54,7 @@ class HeadReader {
     this.forwardedHost = '';
     this.#hosts = 0;
     this.#underscores = underscores;
+    this.#reserved = reserved;
     req.forEach(this.#take);
     if (this.#hosts !== 1) this.fault ??= failures.BAD_HOST;
     if (this.connection !== '') this.#dropNamed();
@@ -91,7 +95,11 @@ class HeadReader {
         }
         break;
       case 7:
-        if (name === 'upgrade' || name === 'trailer') return;
+        if (name === 'upgrade') {
+          this.upgrade = join(this.upgrade, value);
+          return;
+        }
+        if (name === 'trailer') return;
         break;
       case 9:
         if (name === 'forwarded') {
@@ -143,6 +151,7 @@ class HeadReader {
       if (this.#underscores === 'reject') this.fault ??= failures.BAD_HEADER;
       return;
     }
+    if (this.#reserved.has(name)) return;
     this.headers.push(name, value);
   }
 
@@ -182,6 +191,31 @@ class HeadReader {
     );
   }
 }
+
+/**
+ * Names under which services learn from us who is calling. What a client sends under them is dropped, on every route; so is
+ * a name that differs in `-` and `_` only, because CGI-style services cannot tell them apart.
+ */
+export class ReservedNames {
+  readonly #names: ReadonlySet<string>;
+  /** Bit n: one of them has n characters. Most fields of a request need no more than this. */
+  readonly #lengths: number;
+
+  constructor(names: Iterable<string>) {
+    this.#names = new Set([...names].map((name) => name.toLowerCase().replaceAll('_', '-')));
+    let lengths = 0;
+    for (const { length } of this.#names) lengths |= 1 << (length & 31);
+    this.#lengths = lengths;
+  }
+
+  /** `name` in lower case. */
+  has(name: string): boolean {
+    if ((this.#lengths & (1 << (name.length & 31))) === 0) return false;
+    return this.#names.has(name) || (name.includes('_') && this.#names.has(name.replaceAll('_', '-')));
+  }
+}
+
+const NOTHING_RESERVED = new ReservedNames([]);
 
 /** Several lines of one list field are one list (RFC 9110 §5.3). */
 function join(before: string, value: string): string {

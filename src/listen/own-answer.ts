@@ -27,6 +27,7 @@ export function refuse(x: Exchange, failure: Failure): void {
   if (failure.proxyStatus !== null)
     x.answerHeaders.push('proxy-status', `sluice; error=${failure.proxyStatus}`);
   if (failure.status === 503) x.answerHeaders.push('retry-after', RETRY_AFTER);
+  if (x.challenge !== '') x.answerHeaders.push('www-authenticate', x.challenge);
   if (failure.status === 405) x.answerHeaders.push('allow', x.allow.join(', '));
   send(x, problem(x, failure));
 }

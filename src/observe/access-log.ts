@@ -1,10 +1,11 @@
 import type { Config } from '../config/schema.js';
 import type { Exchange } from '../exchange.js';
+import type { Identity } from '../services/identity.js';
 import { isoTime, type Lines } from './log.js';
 import { createQueryRedactor, REDACTED } from './redact.js';
 
 /** Values that never reach the log, whatever `accessLog.headers` asks for. */
-const SECRET_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key']);
+const SECRET_HEADERS = ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'];
 
 /** A line stays below the 4096 bytes that several processes can write into one pipe without tearing. */
 const MAX_LINE_BYTES = 4096;
@@ -15,15 +16,16 @@ const SHORT_TEXT = 100;
 
 /**
  * What writes one JSON line per exchange, or null when the log is off. Sampled: `config.sample` of all exchanges,
- * and each with a status of 500 or more. Independent of `log.level`. About 1 us a line; never throws.
+ * and each with a status of 500 or more. `secretHeaders` are never shown, besides those that never are. Independent of `log.level`. About 1 us a line; never throws.
  */
 export function createAccessLog(
   config: Config['accessLog'],
   lines: Lines,
   workerId: number,
+  secretHeaders: readonly string[] = [],
 ): ((x: Exchange) => void) | null {
   if (config.mode === 'off') return null;
-  const format = createFormat(config, workerId);
+  const format = createFormat(config, workerId, new Set([...SECRET_HEADERS, ...secretHeaders]));
 
   function logExchange(x: Exchange): void {
     const line = format(x, MAX_TEXT);
@@ -42,6 +44,7 @@ export function createAccessLog(
 function createFormat(
   config: Config['accessLog'],
   workerId: number,
+  secret: ReadonlySet<string>,
 ): (x: Exchange, maxText: number) => string {
   const redactQuery = createQueryRedactor(config.redactQuery);
   const headerNames = config.headers.map((name) => name.toLowerCase());
@@ -57,6 +60,7 @@ function createFormat(
       `,"host":${text(x.host, longest)},"path":${text(x.path, maxText)}`;
     if (x.query !== '') line += `,"query":${text(redactQuery(x.query), maxText)}`;
     line += route === null ? ',"route":null' : `,"route":"${route.name}"`;
+    if (x.identity !== null) line += identityOf(x.identity);
     if (x.attempts > 0) {
       line +=
         `,"service":${text(route?.service?.name ?? '', longest)},"endpoint":${text(x.endpoint, longest)}` +
@@ -77,7 +81,7 @@ function createFormat(
     for (const name of headerNames) {
       const value = x.header(name);
       if (value === undefined) continue;
-      const shown = SECRET_HEADERS.has(name) ? REDACTED : redactUrl(value);
+      const shown = secret.has(name) ? REDACTED : redactUrl(value);
       members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${text(shown, MAX_HEADER_TEXT)}`;
     }
     return `{${members}}`;
@@ -88,6 +92,14 @@ function createFormat(
     const mark = value.indexOf('?');
     return mark === -1 ? value : value.slice(0, mark + 1) + redactQuery(value.slice(mark + 1));
   }
+}
+
+/** Who called, as far as it is known. */
+function identityOf({ provider, user, consumer }: Identity): string {
+  let members = `,"auth":"${provider}"`;
+  if (user !== '') members += `,"user":${text(user, SHORT_TEXT)}`;
+  if (consumer !== '') members += `,"consumer":${text(consumer, SHORT_TEXT)}`;
+  return members;
 }
 
 function text(value: string, max: number): string {

@@ -15,6 +15,8 @@ export interface GatewayFacts {
   readonly totals: Totals;
   /** Replacements of dead workers since the start. */
   restarts(): number;
+  /** Seconds since the keys of each provider were fetched. */
+  keyAges(): ReadonlyMap<string, number>;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }
@@ -108,6 +110,52 @@ export const families: readonly Family[] = [
       for (const { name: route, counters } of totals.routes()) {
         yield { labels: { route }, value: counters[SLOTS.attempts]! };
       }
+    },
+  },
+  {
+    name: 'sluice_auth_total',
+    type: 'counter',
+    help: 'Credentials judged, by provider, result (accepted, refused) and why they were refused.',
+    labels: ['provider', 'result', 'reason'],
+    *samples({ totals }) {
+      for (const [provider, { accepted, refused }] of totals.providers) {
+        yield { labels: { provider, result: 'accepted', reason: '' }, value: accepted };
+        for (const [reason, value] of refused)
+          yield { labels: { provider, result: 'refused', reason }, value };
+      }
+    },
+  },
+  {
+    name: 'sluice_auth_cache_total',
+    type: 'counter',
+    help: 'Credentials looked up in the cache of those verified before, by provider and result (hit, miss).',
+    labels: ['provider', 'result'],
+    *samples({ totals }) {
+      for (const [provider, { cacheHits, cacheMisses }] of totals.providers) {
+        yield { labels: { provider, result: 'hit' }, value: cacheHits };
+        yield { labels: { provider, result: 'miss' }, value: cacheMisses };
+      }
+    },
+  },
+  {
+    name: 'sluice_auth_decisions_total',
+    type: 'counter',
+    help: 'What external decision points said, by decision point and result: allowed, denied, failed (no usable answer), remembered (an earlier answer held).',
+    labels: ['decision', 'result'],
+    *samples({ totals }) {
+      for (const [decision, { allowed, denied, failed, cacheHits }] of totals.decisions) {
+        const results = { allowed, denied, failed, remembered: cacheHits };
+        for (const [result, value] of Object.entries(results)) yield { labels: { decision, result }, value };
+      }
+    },
+  },
+  {
+    name: 'sluice_auth_keys_age_seconds',
+    type: 'gauge',
+    help: 'Time since the keys of the issuer were last fetched, by provider.',
+    labels: ['provider'],
+    *samples(facts) {
+      for (const [provider, value] of facts.keyAges()) yield { labels: { provider }, value };
     },
   },
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),

@@ -1,6 +1,7 @@
 import type { WorkerReport } from '../bus.js';
 import { LatencyTotals } from './latency.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
+import { DecisionTotals, ProviderTotals } from './provider-totals.js';
 
 /** Seconds over which `rate` is taken; only complete seconds count. */
 const RATE_SECONDS = 10;
@@ -9,7 +10,10 @@ const RATE_SLOTS = 16;
 const RECENT_MS = 30_000;
 
 /** A worker's state as it last reported it. */
-export type WorkerGauges = Omit<WorkerReport, 'routes'>;
+export type WorkerGauges = Omit<
+  WorkerReport,
+  'routes' | 'providers' | 'decisions' | 'keysUsed' | 'sessionsSeen'
+>;
 
 /**
  * What all workers counted since the gateway started. The primary adds up what they report, so a counter never goes
@@ -17,6 +21,10 @@ export type WorkerGauges = Omit<WorkerReport, 'routes'>;
  */
 export class Totals {
   readonly workers = new Map<number, WorkerGauges>();
+  /** By name. */
+  readonly providers = new Map<string, ProviderTotals>();
+  /** By name. */
+  readonly decisions = new Map<string, DecisionTotals>();
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -30,8 +38,21 @@ export class Totals {
     return this.#routes.values();
   }
 
-  merge(workerId: number, { routes, ...gauges }: WorkerReport): void {
+  merge(
+    workerId: number,
+    { routes, providers, decisions, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+  ): void {
     this.workers.set(workerId, gauges);
+    for (const [name, counts] of providers) {
+      const totals = this.providers.get(name) ?? new ProviderTotals();
+      this.providers.set(name, totals);
+      totals.merge(counts);
+    }
+    for (const [name, counts] of decisions) {
+      const totals = this.decisions.get(name) ?? new DecisionTotals();
+      this.decisions.set(name, totals);
+      totals.merge(counts);
+    }
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);

@@ -4,7 +4,20 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MAIN, sluice } from './sluice.ts';
 
-const COMMANDS = ['start', 'check', 'routes', 'explain', 'schema', 'docs', 'demo', 'version'];
+const COMMANDS = [
+  'start',
+  'check',
+  'routes',
+  'explain',
+  'authz',
+  'key',
+  'consumer',
+  'revoke',
+  'schema',
+  'docs',
+  'demo',
+  'version',
+];
 
 describe('sluice', () => {
   it('lists its commands and exit codes', () => {

@@ -21,6 +21,14 @@ describe('a configuration', () => {
       admin: { host: '127.0.0.1', port: 9901, token: null },
       workers: 'auto',
       redis: null,
+      data: null,
+      auth: {
+        providers: {},
+        roles: {},
+        decisions: {},
+        context: {},
+        verification: { threads: 'auto', queue: 4096 },
+      },
       drain: { delay: 2_000, timeout: 30_000 },
       log: { level: 'info' },
       accessLog: {

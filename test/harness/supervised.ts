@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
+import type { PrimaryHandlers } from '../../src/bus.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { findFreePort } from '../../src/control/free-port.ts';
 import { Reloader, type ReloadResult } from '../../src/control/reloader.ts';
@@ -21,6 +22,11 @@ import { PATIENCE, type Patience, type WorkerView } from '../../src/control/work
 import { createLog } from '../../src/observe/log.ts';
 import { Totals } from '../../src/observe/totals.ts';
 import { type LogLine, MAIN } from './gateway.ts';
+
+/** These workers have nobody to ask about callers: their configuration has no `auth`. */
+const nobodyAsks = new Proxy({} as PrimaryHandlers, {
+  get: (_, name) => () => Promise.reject(new Error(`nobody answers "${String(name)}" here`)),
+});
 
 export interface SupervisedOptions {
   count: number;
@@ -54,7 +60,7 @@ export async function superviseWorkers({
   const log = createLog({ write: (line) => void lines.push(JSON.parse(line)) }, 'info', {});
   const supervisor: Supervisor = new Supervisor({
     count,
-    spawn: forkWorker(pathToFileURL(MAIN)),
+    spawn: forkWorker(pathToFileURL(MAIN), nobodyAsks),
     log,
     totals: new Totals(),
     patience: { ...PATIENCE, ...patience },

@@ -94,12 +94,17 @@ function busyGateway(): GatewayFacts {
     residentBytes: 1e8,
     heapUsedBytes: 1e7,
     droppedLogLines: 0,
+    providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
+    decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
+    keysUsed: new Map(),
+    sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
   });
   return {
     version: '1.2.3',
     totals,
     restarts: () => 0,
+    keyAges: () => new Map([['players', 12]]),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

@@ -187,6 +187,10 @@ function report(metrics: WorkerMetrics): WorkerReport {
     residentBytes: 0,
     heapUsedBytes: 0,
     droppedLogLines: 0,
+    providers: new Map(),
+    decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
+    keysUsed: new Map(),
+    sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 0, max: 0 },
   };
 }

@@ -1,8 +1,8 @@
 /** The table against a matcher that is too simple to be wrong: try every route, keep the best. */
 import { expect, it } from 'vitest';
 import type { Routable, RouteQuery } from '../../src/route/candidate.ts';
-import { explain } from '../../src/route/explain.ts';
-import { inMatchOrder } from '../../src/route/order.ts';
+import { explain } from '../../src/route/inspect/explain.ts';
+import { inMatchOrder } from '../../src/route/inspect/order.ts';
 import type { ValueMatch } from '../../src/route/predicates.ts';
 import { RouteTable, routeConflicts } from '../../src/route/table.ts';
 import { Random } from './random.ts';

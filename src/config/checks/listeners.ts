@@ -25,7 +25,10 @@ export function checkListeners({ settings }: Draft, folder: string, report: Repo
       expected: 'another port',
     });
   }
-  if (redis !== null) {
+  const stored = Object.values(settings.auth.providers).some(
+    ({ type }) => type === 'apiKey' || type === 'session',
+  );
+  if (redis !== null && !stored && settings.data === null) {
     report.warning({ path: ['redis'], at: 'key', message: 'nothing in this configuration uses Redis' });
   }
   if (listen.tls !== null) checkTls(listen.tls, folder, report);

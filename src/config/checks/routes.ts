@@ -7,7 +7,7 @@ import type { RouteConfig } from '../schema/route.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
-const TARGETS = ['service', 'respond', 'redirect'] as const;
+const TARGETS = ['service', 'respond', 'redirect', 'builtin'] as const;
 
 /** What the routes say about each other, about services, and about their own paths. */
 export function checkRoutes(draft: Draft, report: Report): void {

@@ -31,6 +31,11 @@ export function configJsonSchema(): JsonSchema {
     target: 'draft-2020-12',
     // zod leaves examples out where a transform follows, because they could be of its output: ours never are.
     override({ zodSchema, jsonSchema }) {
+      // One keyword for every union: what tells the branches apart is in them.
+      if (jsonSchema.oneOf !== undefined) {
+        jsonSchema.anyOf = jsonSchema.oneOf;
+        delete jsonSchema.oneOf;
+      }
       const examples = z.globalRegistry.get(zodSchema)?.examples;
       if (examples !== undefined) jsonSchema.examples = examples as typeof jsonSchema.examples;
       // Absent means any; an empty list, which would say the same, is refused.

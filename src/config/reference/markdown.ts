@@ -46,11 +46,16 @@ function section(title: string, mapping: JsonSchema, path: string): string {
       rows.push(row(name, option, `[filter](#filter-${name.toLowerCase()})`, mapping));
       continue;
     }
-    const nested = place === 'defaults' ? undefined : nestedMapping(option, place);
+    const nested = place === 'defaults' ? [] : nestedMappings(option, place);
     rows.push(
-      row(name, option, place === 'defaults' ? 'filters by name' : typeName(option, nested?.path), mapping),
+      row(
+        name,
+        option,
+        place === 'defaults' ? 'filters by name' : typeName(option, nested[0]?.title),
+        mapping,
+      ),
     );
-    if (nested !== undefined) inner.push(section(`\`${nested.path}\``, nested.mapping, nested.path));
+    for (const { mapping, path, title } of nested) inner.push(section(title, mapping, path));
   }
   const description = path !== '' && mapping.description ? `${mapping.description}\n\n` : '';
   const table = ['| option | type | default | description |', '| --- | --- | --- | --- |', ...rows].join(
@@ -77,33 +82,54 @@ function row(name: string, option: JsonSchema, type: string, { required = [] }: 
   return `| \`${name}\` | ${cell(type)} | ${cell(fallback)} | ${cell(`${option.description ?? ''}${example}`)} |`;
 }
 
-/** The mapping that an option holds, directly, in a list or under names of the user's choice, and how its path is written. */
-function nestedMapping(option: JsonSchema, path: string): { mapping: JsonSchema; path: string } | undefined {
-  if (option.properties !== undefined) return { mapping: option, path };
-  if (option.items !== undefined) return nestedMapping(option.items, `${path}[]`);
-  if (typeof option.additionalProperties === 'object')
-    return nestedMapping(option.additionalProperties, `${path}.NAME`);
-  for (const branch of option.anyOf ?? []) {
-    const nested = nestedMapping(branch, path);
-    if (nested !== undefined) return nested;
-  }
-  return undefined;
+interface NestedMapping {
+  readonly mapping: JsonSchema;
+  readonly path: string;
+  readonly title: string;
 }
 
-function typeName(option: JsonSchema, nestedPath: string | undefined): string {
+/**
+ * The mappings that an option holds, directly, in a list or under names of the user's choice, and how their path is written.
+ * Several, if its `type` says which it is; of other unions the first.
+ */
+function nestedMappings(option: JsonSchema, path: string): NestedMapping[] {
+  if (option.properties !== undefined) return [{ mapping: option, path, title: `\`${path}\`` }];
+  if (option.items !== undefined) return nestedMappings(option.items, `${path}[]`);
+  if (typeof option.additionalProperties === 'object')
+    return nestedMappings(option.additionalProperties, `${path}.NAME`);
+  const branches = (option.anyOf ?? []).map((branch) => nestedMappings(branch, path)).filter(notEmpty);
+  const typed = branches
+    .flat()
+    .map((branch) => ({ ...branch, type: branch.mapping.properties?.type?.const }));
+  if (typed.length < 2 || typed.some(({ type }) => type === undefined)) return branches[0] ?? [];
+  return typed.map(({ mapping, type }) => {
+    const own = `${path} (${String(type)})`;
+    return {
+      mapping: { ...mapping, description: mapping.properties?.type?.description },
+      path: own,
+      title: `\`${path}\` with \`type: ${type}\``,
+    };
+  });
+}
+
+function notEmpty(list: readonly unknown[]): boolean {
+  return list.length > 0;
+}
+
+function typeName(option: JsonSchema, nestedTitle: string | undefined): string {
   if (option.title !== undefined) return option.title;
   if (option.anyOf !== undefined) {
     const branches = option.anyOf.filter(({ type }) => type !== 'null');
-    return [...new Set(branches.map((branch) => typeName(branch, nestedPath)))].join(' or ');
+    return [...new Set(branches.map((branch) => typeName(branch, nestedTitle)))].join(' or ');
   }
   if (option.enum !== undefined) return option.enum.map(code).join(', ');
   if (option.const !== undefined) return code(option.const);
   if (option.properties !== undefined)
-    return nestedPath === undefined ? 'mapping' : `[mapping](#${anchor(nestedPath)})`;
+    return nestedTitle === undefined ? 'mapping' : `[mapping](#${anchor(nestedTitle)})`;
   if (option.items !== undefined)
-    return ['list', typeName(option.items, nestedPath)].filter(Boolean).join(' of ');
+    return ['list', typeName(option.items, nestedTitle)].filter(Boolean).join(' of ');
   if (typeof option.additionalProperties === 'object') {
-    return ['mapping', typeName(option.additionalProperties, nestedPath)]
+    return ['mapping', typeName(option.additionalProperties, nestedTitle)]
       .filter(Boolean)
       .join(' of names to ');
   }

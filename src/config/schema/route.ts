@@ -203,6 +203,28 @@ const rewrite = z.strictObject({
     }),
 });
 
+/** What the gateway does with sessions and keys by itself. */
+export const BUILTINS = ['login', 'callback', 'refresh', 'logout', 'session', 'keys'] as const;
+
+const builtinOptions = z.strictObject({
+  action: z.enum(BUILTINS).meta({
+    description:
+      '`login` sends a browser to the identity provider, `callback` is where it comes back, `refresh` (POST) renews tokens and session, `logout` (POST) ends it, `session` tells a page who is logged in, `keys` publishes the public key of the internal token.',
+    examples: ['logout'],
+  }),
+  provider: name()
+    .optional()
+    .meta({
+      description: 'The session provider it is for; not needed when there is one only.',
+      examples: ['web'],
+    }),
+});
+
+const builtin = z.union(
+  [z.enum(BUILTINS).transform((action): z.output<typeof builtinOptions> => ({ action })), builtinOptions],
+  { error: `one of ${BUILTINS.join(', ')}, or a mapping with action and provider` },
+);
+
 /** Which requests, and what becomes of them. */
 export const route = z
   .strictObject({
@@ -220,10 +242,15 @@ export const route = z
       description: 'A redirect instead of a service: where to, or a mapping with `to` and `status`.',
       examples: ['/new', { to: 'https://example.com${request.path}', status: 301 }],
     }),
+    builtin: builtin.optional().meta({
+      description:
+        'An answer about logins instead of a service: what it does, or a mapping with `action` and `provider`.',
+      examples: ['logout', { action: 'login', provider: 'web' }],
+    }),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     ...filterShape,
   })
-  .transform(({ name, match, service, respond, redirect, rewrite, ...options }) => {
+  .transform(({ name, match, service, respond, redirect, builtin, rewrite, ...options }) => {
     const filters: FilterOptions = options;
     return {
       name,
@@ -231,6 +258,7 @@ export const route = z
       ...(service !== undefined && { service }),
       ...(respond !== undefined && { respond }),
       ...(redirect !== undefined && { redirect }),
+      ...(builtin !== undefined && { builtin }),
       rewrite,
       filters,
     };

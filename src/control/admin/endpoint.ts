@@ -1,5 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import type { GatewayFacts } from '../../observe/exposition.js';
+import type { ApiKeys } from '../../services/records/api-keys.js';
+import type { Consumers } from '../../services/records/consumers.js';
+import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
 import type { ReloadResult } from '../reloader.js';
 import type { WorkerView } from '../worker-slot.js';
@@ -17,6 +19,29 @@ export interface ControlPlane extends GatewayFacts {
   /** Brings the counters up to date; takes a quarter of a second at most. */
   collect(): Promise<void>;
   reload(reason: string): Promise<ReloadResult>;
+  /** null: the configuration has no store. */
+  records(): Records | null;
+  /** Writes a line of the audit log. Never a secret in it. */
+  audit(event: Readonly<Record<string, unknown>>): void;
+  /** Ends all sessions of a user; resolves with how many. */
+  revokeUser(provider: string, user: string): Promise<number>;
+}
+
+export interface Records {
+  readonly keys: ApiKeys;
+  readonly consumers: Consumers;
+  readonly store: RecordStore;
+}
+
+/** What a request to an endpoint says. */
+export interface Call {
+  /** Address of whoever asks, for the audit log. */
+  readonly remote: string;
+  /** By the names in `Endpoint.path`, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** JSON; undefined: none was sent, or the endpoint takes none. */
+  readonly body: unknown;
 }
 
 export interface Reply {
@@ -28,14 +53,17 @@ export interface Reply {
 
 /** One path of the admin API. */
 export interface Endpoint {
+  /** `:name` stands for one segment. */
   readonly path: string;
   /** GET answers HEAD too. */
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** One sentence, for the index. */
   readonly summary: string;
   /** Answered without the token: for probes that cannot carry one. */
   readonly open?: boolean;
-  handle(plane: ControlPlane, request: IncomingMessage): Reply | Promise<Reply>;
+  /** Takes a JSON body, or none. */
+  readonly body?: boolean;
+  handle(plane: ControlPlane, call: Call): Reply | Promise<Reply>;
 }
 
 export function json(value: unknown, status = 200): Reply {

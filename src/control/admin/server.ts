@@ -2,10 +2,15 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { explainListenError } from '../free-port.js';
+import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
+import { consumerEndpoints } from './consumers.js';
 import { type ControlPlane, type Endpoint, json, problem, type Reply } from './endpoint.js';
 import { guard } from './guard.js';
 import { livez, readyz } from './health.js';
+import { keyEndpoints } from './keys.js';
+import { paramsOf } from './path.js';
+import { revocationEndpoints } from './revocations.js';
 import { metrics, stats, workers } from './statistics.js';
 
 // An `import` of node:http evaluates its lazy exports and with them a second undici: 13 MB of memory.
@@ -20,7 +25,19 @@ const index: Endpoint = {
 };
 
 /** The whole admin API. */
-export const endpoints: readonly Endpoint[] = [index, livez, readyz, metrics, stats, workers, config, reload];
+export const endpoints: readonly Endpoint[] = [
+  index,
+  livez,
+  readyz,
+  metrics,
+  stats,
+  workers,
+  config,
+  reload,
+  ...keyEndpoints,
+  ...consumerEndpoints,
+  ...revocationEndpoints,
+];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
 export class AdminServer {
@@ -54,7 +71,6 @@ export class AdminServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.resume(); // no endpoint reads a body
     let reply: Reply;
     try {
       reply = await this.#answer(request);
@@ -62,6 +78,7 @@ export class AdminServer {
       this.#log.error({ err: error, path: request.url }, 'the admin API failed');
       reply = problem(500, 'Internal error', 'see the log');
     }
+    request.resume(); // what nobody read of the body
     const { status, body, contentType, headers } = reply;
     response.writeHead(status, {
       'content-type': contentType,
@@ -73,10 +90,10 @@ export class AdminServer {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  #answer(request: IncomingMessage): Reply | Promise<Reply> {
-    const path = (request.url ?? '/').split('?', 1)[0];
+  async #answer(request: IncomingMessage): Promise<Reply> {
+    const [path = '/', query] = (request.url ?? '/').split('?', 2);
     const method = request.method === 'HEAD' ? 'GET' : request.method;
-    const here = endpoints.filter((endpoint) => endpoint.path === path);
+    const here = endpoints.filter((endpoint) => paramsOf(endpoint.path, path) !== null);
     const endpoint = here.find((candidate) => candidate.method === method);
     // Strangers do not learn what exists: the guard speaks first, as for a closed endpoint.
     const { admin } = this.#plane.inForce().config;
@@ -90,6 +107,13 @@ export class AdminServer {
       const refusal = problem(405, 'Method not allowed', `${path} takes ${allow}`);
       return { ...refusal, headers: { allow } };
     }
-    return endpoint.handle(this.#plane, request);
+    const body = endpoint.body === true ? await readBody(request) : { value: undefined };
+    if ('refusal' in body) return body.refusal;
+    return await endpoint.handle(this.#plane, {
+      remote: request.socket.remoteAddress ?? '',
+      params: paramsOf(endpoint.path, path) ?? {},
+      query: new URLSearchParams(query),
+      body: body.value,
+    });
   }
 }

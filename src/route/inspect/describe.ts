@@ -1,7 +1,7 @@
 /** The routes in match order, for people: `sluice routes`. */
-import type { Routable } from './candidate.js';
+import type { Routable } from '../candidate.js';
+import { describeMatch, type Predicate } from '../predicates.js';
 import { inMatchOrder } from './order.js';
-import { describeMatch, type Predicate } from './predicates.js';
 
 /** A route with what answers for it. */
 export interface TargetedRoute extends Routable {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { describeTable, formatTable } from '../../src/route/describe.ts';
-import { explain, formatExplanation } from '../../src/route/explain.ts';
-import { request, route } from './requests.ts';
+import { describeTable, formatTable } from '../../../src/route/inspect/describe.ts';
+import { explain, formatExplanation } from '../../../src/route/inspect/explain.ts';
+import { request, route } from '../requests.ts';
 
 const ROUTES = [
   { ...route('all', { path: '/*' }), redirect: { to: '/docs', status: 302 } },

@@ -1,8 +1,8 @@
 /** The order in which routes are tried, written out: a route with several hosts has a place under each. */
-import { compareCandidates, type Routable } from './candidate.js';
-import { compileRoutes, type Entry } from './compile.js';
-import { compareHosts, hostText } from './host.js';
-import { comparePatterns } from './pattern.js';
+import { compareCandidates, type Routable } from '../candidate.js';
+import { compileRoutes, type Entry } from '../compile.js';
+import { compareHosts, hostText } from '../host.js';
+import { comparePatterns } from '../pattern.js';
 
 /**
  * The table takes the first of these that fits a request. @throws Error when a path or a pattern is malformed

@@ -2,15 +2,15 @@
  * Why a request goes to the route it goes to, for people: `sluice explain`. Nothing here runs on the request
  * path.
  */
-import { type Routable, type RouteQuery, takesMethod } from './candidate.js';
-import type { Entry } from './compile.js';
+import { type Routable, type RouteQuery, takesMethod } from '../candidate.js';
+import type { Entry } from '../compile.js';
+import { hostMatches, hostText } from '../host.js';
+import { hasEncodedSlash } from '../path.js';
+import { foldReserved, matchingSegments, type PathPattern, patternMatches } from '../pattern.js';
+import { holds, predicateValue } from '../predicates.js';
+import { type RouteMatch, RouteTable } from '../table.js';
 import { methodsText, predicateText } from './describe.js';
-import { hostMatches, hostText } from './host.js';
 import { inMatchOrder, whyLater } from './order.js';
-import { hasEncodedSlash } from './path.js';
-import { foldReserved, matchingSegments, type PathPattern, patternMatches } from './pattern.js';
-import { holds, predicateValue } from './predicates.js';
-import { type RouteMatch, RouteTable } from './table.js';
 
 /** One condition of a route and how the request fares with it. */
 export interface Check {

@@ -1,0 +1,2 @@
+/** Why the store cannot do something now. Its text is for people and has no secrets. */
+export class StoreFault extends Error {}

@@ -1,0 +1,26 @@
+import type { Exchange } from '../../exchange.js';
+
+/** Two credentials of one kind: which of them counts? */
+export const SEVERAL_TOKENS: unique symbol = Symbol('several tokens');
+
+const SPACE = 0x20;
+/** `Bearer` and a space. */
+const SCHEME_LENGTH = 7;
+
+/** The token of `Authorization: Bearer` (RFC 6750 §2.1); '' when there is none. The case of the scheme does not matter. */
+export function bearerOf({ headers }: Exchange): string | typeof SEVERAL_TOKENS {
+  let value = '';
+  let seen = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'authorization') continue;
+    // RFC 9110 §11.6.2 knows one: whatever their schemes, somebody behind us may look at the other.
+    if (seen) return SEVERAL_TOKENS;
+    seen = true;
+    value = headers[i + 1];
+  }
+  if (value.charCodeAt(SCHEME_LENGTH - 1) !== SPACE) return '';
+  if (!value.startsWith('Bearer') && value.slice(0, SCHEME_LENGTH - 1).toLowerCase() !== 'bearer') return '';
+  return value.charCodeAt(SCHEME_LENGTH) === SPACE
+    ? value.slice(SCHEME_LENGTH).trim()
+    : value.slice(SCHEME_LENGTH);
+}
