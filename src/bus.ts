@@ -7,6 +7,7 @@ import type { Config } from './config/schema.js';
 import type { MetricsDelta } from './observe/metrics.js';
 import type { DecisionCounts } from './services/authz/decision.js';
 import type { ProviderCounts } from './services/identity.js';
+import type { LimitCounts } from './services/limit-keeper.js';
 import type {
   CallbackCall,
   Introspection,
@@ -22,10 +23,13 @@ export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
 
 /** What the primary asks of a worker: the argument and the answer of each call. */
 export interface WorkerCalls {
-  /** The first call: build the configuration and listen. `port` is never 0: all workers share it. */
-  start: [{ config: Config; generation: number; port: number }, void];
+  /**
+   * The first call: build the configuration and listen. `port` is never 0: all workers share it. `memory` is the file that
+   * limits are counted in; null: there is none to share.
+   */
+  start: [{ config: Config; generation: number; memory: string | null; port: number }, void];
   /** Take another configuration. Rejects, and changes nothing, when it cannot be built. */
-  apply: [{ config: Config; generation: number }, void];
+  apply: [{ config: Config; generation: number; memory: string | null }, void];
   /** The keys of an issuer have changed. */
   keys: [KeySet, void];
   /** What was counted since the last report. */
@@ -75,6 +79,8 @@ export interface WorkerReport {
   providers: ReadonlyMap<string, ProviderCounts>;
   /** What each external decision point has said. */
   decisions: ReadonlyMap<string, DecisionCounts>;
+  /** What each limit has decided. */
+  limits: LimitCounts;
   /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
   keysUsed: ReadonlyMap<string, number>;
   /** Sessions that were used since: the hashes they are stored under. */

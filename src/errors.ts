@@ -258,6 +258,23 @@ export const DECISION_UNAVAILABLE = failure(
   { proxyStatus: 'proxy_internal_error' },
 );
 
+// How much of it.
+export const RATE_LIMITED = failure(
+  'RATE_LIMITED',
+  429,
+  'client',
+  'Too many requests',
+  'A limit is used up; see Retry-After.',
+);
+export const LIMIT_TABLE_FULL = failure(
+  'LIMIT_TABLE_FULL',
+  503,
+  'gateway',
+  'Limits unavailable',
+  'The gateway has no room to count this request.',
+  { proxyStatus: 'proxy_internal_error' },
+);
+
 // The gateway cannot serve it now.
 export const SERVICE_BUSY = failure(
   'SERVICE_BUSY',

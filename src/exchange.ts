@@ -7,6 +7,7 @@ import type { Route } from './config/build.js';
 import type { Failure } from './errors.js';
 import type { Verdict } from './pipeline.js';
 import type { Identity } from './services/identity.js';
+import type { LimitTicket } from './services/limits/gate.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -111,6 +112,15 @@ export class Exchange {
   // 3 filter -------------------------------------------------------------------------------------------------
   /** Who is calling; null where nobody asked. */
   identity: Identity | null = null;
+  /** Values of the fields about limits; empty where there are none. */
+  rateLimitPolicy = '';
+  rateLimit = '';
+  /** Of the limit that is used up first: how many, how many are left, seconds until all are there again. */
+  legacyLimit: readonly [limit: number, remaining: number, reset: number] | null = null;
+  /** Seconds for `Retry-After`; 0: the usual. */
+  retryAfterS = 0;
+  /** What limits have taken and may have to give back. */
+  limitTickets: LimitTicket[] | null = null;
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 

@@ -9,7 +9,13 @@
  *   6 respond   onResponse stages, stream to the client; a slow client pauses the service
  *   7 done      counters, access line: always, exactly once, also after an abort
  */
-import { buildSnapshot, type Route, type Snapshot, type Workshop } from './config/build.js';
+import {
+  buildSnapshot,
+  type FilterServices,
+  type Route,
+  type Snapshot,
+  type Workshop,
+} from './config/build.js';
 import type { Config } from './config/schema.js';
 import type { Failure } from './errors.js';
 import * as failures from './errors.js';
@@ -22,10 +28,10 @@ import type { HttpRequest, HttpResponse } from './listen/uws.js';
 import { createAccessLog } from './observe/access-log.js';
 import type { Lines, Log } from './observe/log.js';
 import type { WorkerMetrics } from './observe/metrics.js';
+import { credentialHeaders, tokenParameters } from './observe/redact.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
 import { readsOneWay } from './route/lookalikes.js';
 import { hasEncodedSlash } from './route/path.js';
-import type { Access } from './services/access.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
 
@@ -217,11 +223,16 @@ export class Gateway implements ClientEvents, Outcome {
   // life of the worker -------------------------------------------------------------------------------------------
 
   /** Builds a snapshot beside the old one and swaps the pointer. Throws, and changes nothing, when it cannot be built. */
-  apply(config: Config, generation: number, access: Access): void {
+  apply(config: Config, generation: number, services: FilterServices): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = { endpoints: this.#endpoints, metrics, workerId, access };
+    const workshop: Workshop = { endpoints: this.#endpoints, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
-    this.#accessLog = createAccessLog(config.accessLog, lines, workerId, credentialHeaders(config));
+    this.#accessLog = createAccessLog(
+      { ...config.accessLog, redactQuery: [...config.accessLog.redactQuery, ...tokenParameters(config)] },
+      lines,
+      workerId,
+      credentialHeaders(config),
+    );
     this.#snapshot = snapshot;
     this.generation = generation;
     // Exchanges under way keep their own route and service; only idle connections close now.
@@ -232,11 +243,4 @@ export class Gateway implements ClientEvents, Outcome {
   drain(): void {
     this.#draining = true;
   }
-}
-
-/** Request headers that carry credentials. */
-function credentialHeaders({ auth }: Config): string[] {
-  return Object.values(auth.providers).flatMap((provider) =>
-    provider.type === 'apiKey' ? provider.header : [],
-  );
 }

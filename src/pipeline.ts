@@ -5,6 +5,7 @@
 import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
 import type { Access } from './services/access.js';
+import type { Limits } from './services/limit-keeper.js';
 
 /** Go on to the next step. */
 export const CONTINUE = 0;
@@ -20,6 +21,8 @@ export type Step = (x: Exchange) => void;
 
 /** What a filter adds to a route. */
 export interface Stages {
+  /** Step 3, before everybody's `onRequest`: what must hold whoever calls. */
+  onArrival?: Stage;
   /** Step 3: before a service is chosen. May answer. */
   onRequest?: Stage;
   /** Step 5: once per attempt; changes `x.forwardHeaders`. */
@@ -39,6 +42,8 @@ export interface Env {
   };
   /** Who may be calling, and what they may do. */
   readonly access: Access;
+  /** How much of it. */
+  readonly limits: Limits;
 }
 
 /** One file in `filters/` is one of these. */
@@ -61,7 +66,10 @@ export interface Pipeline {
 /** Joins the stages of a route's filters, in the order given. */
 export function compile(all: readonly Stages[]): Pipeline {
   return {
-    onRequest: joinStages(all.flatMap((s) => s.onRequest ?? [])),
+    onRequest: joinStages([
+      ...all.flatMap((s) => s.onArrival ?? []),
+      ...all.flatMap((s) => s.onRequest ?? []),
+    ]),
     onForward: joinSteps(all.flatMap((s) => s.onForward ?? [])),
     onResponse: joinSteps(all.flatMap((s) => s.onResponse ?? [])),
     onDone: joinSteps(all.flatMap((s) => s.onDone ?? [])),

@@ -13,6 +13,7 @@ import { AccessControl } from './control/access.js';
 import type { ControlPlane, Phase } from './control/admin/endpoint.js';
 import { AdminServer } from './control/admin/server.js';
 import { findFreePort } from './control/free-port.js';
+import { LimitControl } from './control/limits.js';
 import { Reloader } from './control/reloader.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
@@ -85,6 +86,7 @@ class Primary implements ControlPlane {
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
   readonly #access: AccessControl;
+  readonly #limits: LimitControl;
   readonly #admin: AdminServer | null;
   readonly #end = Promise.withResolvers<number>();
   #watch: FileWatch | null = null;
@@ -107,6 +109,7 @@ class Primary implements ControlPlane {
       lines,
       onKeys: (set) => this.#supervisor.takeKeys(set),
     });
+    this.#limits = new LimitControl({ workers: this.#workerCount, log: this.log });
     const { handlers } = this.#access;
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
@@ -117,6 +120,8 @@ class Primary implements ControlPlane {
       log: this.log,
       totals: this.totals,
       inForce: () => this.#reloader.inForce,
+      memory: this.#limits.path,
+      onGone: (id) => this.#limits.workerGone(id),
       onReport: (report) => this.#access.reported(report),
     });
     this.#reloader = new Reloader({
@@ -125,11 +130,11 @@ class Primary implements ControlPlane {
       log: this.log,
       first: { config, generation: 1 },
       apply: async (next) => {
-        const refusal = await this.#access.follow(next.config).catch((error: Error) => error.message);
+        const refusal = await this.#follow(next.config).catch((error: Error) => error.message);
         if (refusal !== undefined) return [{ worker: 0, result: 'refused', error: refusal }];
         return await this.#supervisor.apply(next);
       },
-      onChange: ({ config }) => this.#follow(config),
+      onChange: ({ config }) => this.#adopted(config),
     });
     this.#admin = config.admin === null ? null : new AdminServer(this, this.log);
   }
@@ -149,6 +154,7 @@ class Primary implements ControlPlane {
     this.#watch?.close();
     this.#admin?.close();
     await this.#access.close();
+    this.#limits.close();
     return code;
   }
 
@@ -176,7 +182,7 @@ class Primary implements ControlPlane {
     const { admin, listen } = config;
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
     const port = await findFreePort(listen.host, listen.port);
-    await this.#access.start();
+    await this.#follow(config);
     await this.#supervisor.start(port);
     if (this.#workerCount > 1) endStartup(); // a lone worker has done it for both
     if (this.#phase !== 'starting') return;
@@ -246,7 +252,13 @@ class Primary implements ControlPlane {
     else this.log.warn({ phase: this.#phase }, 'SIGHUP ignored');
   }
 
-  #follow(config: Config): void {
+  /** Before workers get a configuration: what they will ask for is there. */
+  async #follow(config: Config): Promise<void> {
+    await this.#access.follow(config);
+    await this.#limits.follow(config);
+  }
+
+  #adopted(config: Config): void {
     this.log.level = config.log.level;
     this.totals.retain(new Set(config.routes.map((route) => route.name)));
     this.#watch?.follow(watchedFiles(this.file, config));

@@ -7,6 +7,7 @@ import {
   linkToPrimary,
   type PrimaryLink,
   WORKER_ID_VARIABLE,
+  type WorkerCalls,
   type WorkerHandlers,
   type WorkerReport,
 } from './bus.js';
@@ -20,6 +21,7 @@ import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
 import { AccessKeeper } from './services/access-keeper.js';
+import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
 import { createCaller } from './upstream/call/call.js';
 
@@ -36,6 +38,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #metrics = new WorkerMetrics();
   readonly #loopDelay = new LoopDelay();
   readonly #access: AccessKeeper;
+  readonly #limits: LimitKeeper;
   #running: {
     config: Config;
     log: Log;
@@ -51,15 +54,14 @@ export class GatewayWorker implements WorkerHandlers {
     this.#id = id;
     this.#lines = lines;
     this.#primary = primary;
+    this.#limits = new LimitKeeper(id);
     this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
   }
 
-  start = async ({ config, generation, port }: { config: Config; generation: number; port: number }) => {
+  start = async ({ config, generation, memory, port }: WorkerCalls['start'][0]) => {
     const log = createLog(this.#lines, config.log.level, { pid: process.pid, worker: this.#id });
     const gateway = new Gateway({ log, accessLog: this.#lines, metrics: this.#metrics, workerId: this.#id });
-    const prepared = await this.#access.prepare(config);
-    gateway.apply(config, generation, prepared.access);
-    this.#access.adopt(prepared);
+    await this.#put(gateway, { config, generation, memory });
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -68,7 +70,7 @@ export class GatewayWorker implements WorkerHandlers {
   };
 
   /** One after the other, as they came: a certificate takes a moment to be swapped. */
-  apply = (next: { config: Config; generation: number }) => {
+  apply = (next: WorkerCalls['apply'][0]) => {
     const turn = this.#applied.then(() => this.#apply(next));
     this.#applied = turn.catch(() => {});
     return turn;
@@ -100,16 +102,28 @@ export class GatewayWorker implements WorkerHandlers {
     });
   }
 
-  async #apply({ config, generation }: { config: Config; generation: number }): Promise<void> {
+  async #apply(next: WorkerCalls['apply'][0]): Promise<void> {
+    const { config } = next;
     const running = this.#mustRun();
     if (this.#drained !== null) throw new Error('the worker is draining');
     // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
     await running.listener.update(config.listen);
-    const prepared = await this.#access.prepare(config);
-    running.gateway.apply(config, generation, prepared.access);
-    this.#access.adopt(prepared);
+    await this.#put(running.gateway, next);
     running.config = config;
     running.log.level = config.log.level;
+  }
+
+  /** Prepares what filters ask for, and swaps the snapshot. */
+  async #put(gateway: Gateway, { config, generation, memory }: WorkerCalls['apply'][0]): Promise<void> {
+    const limits = await this.#limits.prepare(config, memory);
+    const prepared = await this.#access.prepare(config);
+    try {
+      gateway.apply(config, generation, { access: prepared.access, limits });
+    } catch (error) {
+      this.#access.abandon(prepared);
+      throw error;
+    }
+    this.#access.adopt(prepared);
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
@@ -140,6 +154,7 @@ export class GatewayWorker implements WorkerHandlers {
       residentBytes: memory.rss,
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
+      limits: this.#limits.report(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

@@ -11,7 +11,6 @@ import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
-import type { Access } from '../services/access.js';
 import { IDENTITY_HEADERS } from '../services/introduction.js';
 import { compileFieldValue, fieldBytes, type Render } from '../template.js';
 import { createBalancer } from '../upstream/balance.js';
@@ -55,8 +54,11 @@ export interface Workshop {
   readonly metrics: WorkerMetrics;
   readonly workerId: number;
   /** Made for this configuration, from what earlier ones can share. */
-  readonly access: Access;
+  readonly services: FilterServices;
 }
+
+/** What filters may ask for. */
+export type FilterServices = Omit<Env, 'route'>;
 
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
@@ -78,9 +80,17 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
       reserved: new ReservedNames(reservedNames(config)),
       trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
       proxyProtocol,
+      methods: namedMethods(config),
     },
     endpoints,
   };
+}
+
+function namedMethods({ defaults, routes }: Config): ReadonlySet<string> {
+  const demanded = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ auth }) =>
+    Object.keys(auth?.methods ?? {}),
+  );
+  return new Set([...demanded, ...routes.flatMap(({ match }) => match.methods)]);
 }
 
 /** What services take as the gateway's own word about the caller, on whichever route it is said. */
@@ -114,15 +124,16 @@ function buildRoute(
   route: RouteConfig,
   defaults: FilterOptions,
   services: ReadonlyMap<string, Service>,
-  { metrics, access }: Workshop,
+  { metrics, services: forFilters }: Workshop,
 ): Route {
   const names = paramNames(route.match.path);
   const env: Env = {
     route: { name: route.name, service: route.service ?? null, paramNames: names },
-    access,
+    ...forFilters,
   };
   const options = { ...defaults, ...route.filters };
-  const builtin = route.builtin && access.builtin(route.builtin.action, route.builtin.provider ?? null);
+  const builtin =
+    route.builtin && forFilters.access.builtin(route.builtin.action, route.builtin.provider ?? null);
   return {
     name: route.name,
     match: route.match,

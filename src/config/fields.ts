@@ -54,6 +54,13 @@ export function name() {
     .regex(NAME, { error: 'lower-case letters, digits, ".", "_" and "-", a letter or digit first' });
 }
 
+/** The name of a provider, a limit, a decision point: shown in headers and metrics, and a key of the configuration only. */
+export function label() {
+  return z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
+    error: 'letters, digits, ".", "_" and "-", a letter or digit first',
+  });
+}
+
 /** The path of a file, taken from the folder of the configuration file unless absolute. */
 export function fileName() {
   return z.string().min(1, { error: 'the path of a file' });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { fileName, name } from './fields.js';
+import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
+import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
@@ -41,6 +42,16 @@ export const schema = z.strictObject({
       examples: ['./data', '/var/lib/sluice'],
     }),
   auth: auth.prefault({}).meta({ description: 'Who may be calling, and what they may do.' }),
+  limits: z
+    .record(label(), limit)
+    .prefault({})
+    .meta({
+      description: 'Limits by the names that routes use. Routes that use the same one share its counts.',
+      examples: [{ perUser: { by: ['user'], rate: '100/s', burst: 200 } }],
+    }),
+  limiter: limiter
+    .prefault({})
+    .meta({ description: 'What limits are counted in, and what clients learn of them.' }),
   drain,
   log,
   accessLog,

@@ -6,9 +6,6 @@ const MASK = '***';
 /** Options whose value is a secret, wherever they occur. */
 const SECRET_OPTIONS = new Set(['token', 'passphrase', 'password', 'secret', 'clientSecret']);
 
-/** Key material under names that elsewhere are harmless. */
-const SECRET_MATERIAL = /^auth\.(?:providers\.[^.]+\.secret|context\.jwt\.key)(?:\.|$)/;
-
 /** Words in the name of a header or a query parameter that make its value a secret. */
 const SECRET_NAME =
   /auth|cookie|api[-_]?key|access[-_]?key|token|secret|password|passwd|credential|session|signature/i;
@@ -27,8 +24,15 @@ export function isSecret(path: Path): boolean {
   const last = String(path.at(-1) ?? '');
   if (SECRET_OPTIONS.has(last)) return true;
   if (path.length === 1 && last === 'redis') return true;
-  if (SECRET_MATERIAL.test(path.map(String).join('.')) && last !== 'file') return true;
+  if (isKeyMaterial(path) && last !== 'file') return true;
   return isNamedByUser(path) && SECRET_NAME.test(last);
+}
+
+/** Key material under names that elsewhere are harmless. */
+function isKeyMaterial([first, second, third, fourth]: Path): boolean {
+  if (first !== 'auth') return false;
+  if (second === 'providers') return fourth === 'secret';
+  return second === 'context' && third === 'jwt' && fourth === 'key';
 }
 
 function isNamedByUser(path: Path): boolean {

@@ -35,12 +35,7 @@ export class AccessControl {
     this.#options = options;
   }
 
-  /** Rejects with an Error for people when the store cannot be opened. */
-  start(): Promise<void> {
-    return this.follow(this.#options.config);
-  }
-
-  /** Before workers get a configuration: they will ask. */
+  /** Before workers get a configuration: they will ask. Rejects with an Error for people when the store cannot be opened. */
   async follow({ auth, data, redis }: Config): Promise<void> {
     const { log } = this.#options;
     if (data !== null && this.#records === null) {

@@ -24,6 +24,8 @@ export interface AdoptionOptions {
   readonly worker: number;
   readonly link: WorkerLink;
   readonly log: Log;
+  /** What workers count limits in. */
+  memory(): string | null;
   /** How long an answer may take, in milliseconds. */
   readonly withinMs: number;
 }
@@ -77,11 +79,11 @@ export class Adoption {
   }
 
   async #offer(): Promise<ApplyOutcome> {
-    const { worker, link, withinMs } = this.#options;
+    const { worker, link, memory, withinMs } = this.#options;
     const { config, generation } = this.#wanted;
     this.#underWay++;
     try {
-      await link.call('apply', { config, generation }, withinMs);
+      await link.call('apply', { config, generation, memory: memory() }, withinMs);
       this.#runs(generation);
       return { worker, result: 'applied', error: null };
     } catch (error) {

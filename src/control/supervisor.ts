@@ -19,6 +19,10 @@ export interface SupervisorOptions {
   /** Default: `PATIENCE`. */
   readonly patience?: Patience;
   inForce(): InForce;
+  /** What workers count limits in; null: nothing that could be shared. Default: null. */
+  memory?(): string | null;
+  /** A worker has died, and is about to be replaced. */
+  onGone?(id: number): void;
   /** Beside the totals. */
   onReport?(report: WorkerReport): void;
 }
@@ -29,7 +33,15 @@ export class Supervisor {
   readonly #lookEveryMs: number;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor({ count, totals, patience = PATIENCE, onReport, ...rest }: SupervisorOptions) {
+  constructor({
+    count,
+    totals,
+    patience = PATIENCE,
+    memory = () => null,
+    onReport,
+    onGone,
+    ...rest
+  }: SupervisorOptions) {
     this.#lookEveryMs = patience.silenceMs / LOOKS_PER_SILENCE;
     this.#slots = Array.from(
       { length: count },
@@ -37,12 +49,16 @@ export class Supervisor {
         new WorkerSlot({
           ...rest,
           patience,
+          memory,
           id: i + 1,
           onReport: (id, report) => {
             totals.merge(id, report);
             onReport?.(report);
           },
-          onGone: (id) => totals.workerGone(id),
+          onGone: (id) => {
+            totals.workerGone(id);
+            onGone?.(id);
+          },
         }),
     );
   }

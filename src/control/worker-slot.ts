@@ -38,6 +38,8 @@ export interface SlotOptions {
   readonly log: Log;
   readonly patience: Patience;
   inForce(): InForce;
+  /** What workers count limits in. */
+  memory(): string | null;
   onReport(id: number, report: WorkerReport): void;
   onGone(id: number): void;
 }
@@ -178,7 +180,7 @@ export class WorkerSlot {
   }
 
   async #launch(port: number): Promise<void> {
-    const { id, spawn, log, patience } = this.#options;
+    const { id, spawn, log, memory, patience } = this.#options;
     this.#state = 'starting';
     this.#lastError = null;
     this.#bornAt = performance.now();
@@ -193,11 +195,11 @@ export class WorkerSlot {
     try {
       await Promise.race([life.greeted, life.exited]);
       const inForce = this.#options.inForce();
-      await life.link.call('start', { ...inForce, port }, patience.startMs);
+      await life.link.call('start', { ...inForce, memory: memory(), port }, patience.startMs);
       this.#state = 'ready';
       this.#heardAt = performance.now();
       this.#adoption = new Adoption(
-        { worker: id, link: life.link, log, withinMs: patience.applyMs },
+        { worker: id, link: life.link, log, memory, withinMs: patience.applyMs },
         inForce,
       );
       await this.#catchUp();

@@ -4,12 +4,12 @@
  */
 import { z } from 'zod';
 import { byHeader, distinct, notEmpty } from '../config/collections.js';
-import { method, name, text } from '../config/fields.js';
+import { label, method, text } from '../config/fields.js';
 import type { Filter } from '../pipeline.js';
 import { Door } from '../services/door.js';
 import { introduce } from '../services/introduction.js';
 
-const ways = () => distinct(name(), 'provider').min(1, { error: 'at least one provider' });
+const ways = () => distinct(label(), 'provider').min(1, { error: 'at least one provider' });
 
 const demands = {
   roles: distinct(text(), 'role')
@@ -51,7 +51,7 @@ const options = z.strictObject({
     .superRefine(notEmpty('method'))
     .optional()
     .meta({ description: 'Further demands, by method.', examples: [{ DELETE: { roles: ['admin'] } }] }),
-  decision: name()
+  decision: label()
     .optional()
     .meta({
       description: 'External decision point (`auth.decisions`) that must agree, too.',
@@ -70,7 +70,7 @@ const schema = z
   .union(
     [
       z.literal(['off', false]).transform(() => null),
-      name().transform((one): z.output<typeof options> | null => options.parse({ anyOf: [one] })),
+      label().transform((one): z.output<typeof options> | null => options.parse({ anyOf: [one] })),
       ways().transform((anyOf): z.output<typeof options> | null => options.parse({ anyOf })),
       options,
     ],

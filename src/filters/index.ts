@@ -4,6 +4,7 @@
  */
 import { auth } from './auth.js';
 import { headers } from './headers.js';
+import { limit } from './limit.js';
 import { requestSize } from './request-size.js';
 
-export const filters = [requestSize, auth, headers] as const;
+export const filters = [requestSize, auth, limit, headers] as const;

@@ -24,10 +24,16 @@ export interface CaptureOptions {
   /** null: nobody's word is taken. */
   readonly trusted: TrustedProxies | null;
   readonly proxyProtocol: boolean;
+  /** Methods that the configuration names, in upper case. */
+  readonly methods: ReadonlySet<string>;
 }
 
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+const LOWER_CASE = /[a-z]/;
+/** RFC 9110 §9.3, RFC 5789. */
+const STANDARD_METHOD = /^(?:get|head|post|put|patch|delete|options|trace|connect)$/i;
 
 /** Always gives an exchange; `x.failure` says whether it may go on. */
 export function capture(
@@ -50,7 +56,7 @@ export function capture(
   const unknownPeer = identify(x, res, options);
   const unframed = head.fault ?? judgeFraming() ?? unknownPeer;
   if (unframed === null) takeBody(x, res);
-  x.failure = unframed ?? judgeLine(x, req);
+  x.failure = unframed ?? judgeLine(x, req, options.methods);
   return x;
 }
 
@@ -85,8 +91,8 @@ function judgeFraming(): Failure | null {
   return head.contentLength !== '' && head.transferEncoding !== '' ? failures.BAD_FRAMING : null;
 }
 
-function judgeLine(x: Exchange, req: HttpRequest): Failure | null {
-  if (x.method !== 'GET' && !TOKEN.test(x.method)) return failures.BAD_METHOD;
+function judgeLine(x: Exchange, req: HttpRequest, methods: ReadonlySet<string>): Failure | null {
+  if (x.method !== 'GET' && !isPlainMethod(x.method, methods)) return failures.BAD_METHOD;
   x.host = normalHost(x.authority);
   if (x.host === '') return failures.BAD_HOST;
   const raw = req.getUrl();
@@ -101,6 +107,15 @@ function judgeLine(x: Exchange, req: HttpRequest): Failure | null {
     x.query = query;
   }
   return null;
+}
+
+/**
+ * Methods are case-sensitive (RFC 9110 §9.1), but many services put them into capitals: `delete` would reach theirs past
+ * what we demand for DELETE.
+ */
+function isPlainMethod(method: string, named: ReadonlySet<string>): boolean {
+  if (!TOKEN.test(method)) return false;
+  return !LOWER_CASE.test(method) || !(STANDARD_METHOD.test(method) || named.has(method.toUpperCase()));
 }
 
 function takeBody(x: Exchange, res: HttpResponse): void {

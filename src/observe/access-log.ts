@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.js';
 import type { Exchange } from '../exchange.js';
 import type { Identity } from '../services/identity.js';
-import { isoTime, type Lines } from './log.js';
+import { isoTime, jsonLine, type Lines } from './log.js';
 import { createQueryRedactor, REDACTED } from './redact.js';
 
 /** Values that never reach the log, whatever `accessLog.headers` asks for. */
@@ -103,7 +103,7 @@ function identityOf({ provider, user, consumer }: Identity): string {
 }
 
 function text(value: string, max: number): string {
-  return JSON.stringify(value.length > max ? `${value.slice(0, max)}…` : value);
+  return jsonLine(value.length > max ? `${value.slice(0, max)}…` : value);
 }
 
 function ms(value: number): number {

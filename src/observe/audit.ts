@@ -1,6 +1,6 @@
 /** The audit log: who was refused, and what operators changed. One JSON line each, whatever `log.level` says. */
 import type { Exchange } from '../exchange.js';
-import { isoTime, type Lines } from './log.js';
+import { isoTime, jsonLine, type Lines } from './log.js';
 
 const MAX_TEXT = 256;
 
@@ -32,5 +32,5 @@ export function writeAudit(lines: Lines, members: Readonly<Record<string, unknow
   const line = { level: 'info', time: isoTime(), msg: 'audit', ...members };
   const cut = (_: string, value: unknown) =>
     typeof value === 'string' && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
-  lines.write(`${JSON.stringify(line, cut)}\n`);
+  lines.write(`${jsonLine(line, cut)}\n`);
 }

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { accessFamilies } from './access-families.js';
+import type { Family, GatewayFacts, Labels, Sample } from './family.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
-import type { RouteTotals, Totals, WorkerGauges } from './totals.js';
+import type { RouteTotals, WorkerGauges } from './totals.js';
 
 /** Upper bounds of the duration histogram's buckets, in seconds. */
 export const DURATION_BUCKETS = [
@@ -8,35 +10,6 @@ export const DURATION_BUCKETS = [
 ] as const;
 const BUCKETS_US = DURATION_BUCKETS.map((seconds) => seconds * 1e6);
 const BUCKET_LABELS = DURATION_BUCKETS.map(String);
-
-/** What the exposition shows besides the workers' counters. */
-export interface GatewayFacts {
-  readonly version: string;
-  readonly totals: Totals;
-  /** Replacements of dead workers since the start. */
-  restarts(): number;
-  /** Seconds since the keys of each provider were fetched. */
-  keyAges(): ReadonlyMap<string, number>;
-  /** How many reloads ended how. */
-  reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
-}
-
-type Labels = Record<string, string | number>;
-interface Sample {
-  labels: Labels;
-  value: number;
-  /** Which part of a histogram this is. */
-  suffix?: '_bucket' | '_sum' | '_count';
-}
-
-/** One metric family: a row of docs/metrics.md. */
-export interface Family {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly help: string;
-  readonly labels: readonly string[];
-  samples(facts: GatewayFacts): Iterable<Sample>;
-}
 
 /** Every metric there is. The order is that of the page. */
 export const families: readonly Family[] = [
@@ -112,52 +85,7 @@ export const families: readonly Family[] = [
       }
     },
   },
-  {
-    name: 'sluice_auth_total',
-    type: 'counter',
-    help: 'Credentials judged, by provider, result (accepted, refused) and why they were refused.',
-    labels: ['provider', 'result', 'reason'],
-    *samples({ totals }) {
-      for (const [provider, { accepted, refused }] of totals.providers) {
-        yield { labels: { provider, result: 'accepted', reason: '' }, value: accepted };
-        for (const [reason, value] of refused)
-          yield { labels: { provider, result: 'refused', reason }, value };
-      }
-    },
-  },
-  {
-    name: 'sluice_auth_cache_total',
-    type: 'counter',
-    help: 'Credentials looked up in the cache of those verified before, by provider and result (hit, miss).',
-    labels: ['provider', 'result'],
-    *samples({ totals }) {
-      for (const [provider, { cacheHits, cacheMisses }] of totals.providers) {
-        yield { labels: { provider, result: 'hit' }, value: cacheHits };
-        yield { labels: { provider, result: 'miss' }, value: cacheMisses };
-      }
-    },
-  },
-  {
-    name: 'sluice_auth_decisions_total',
-    type: 'counter',
-    help: 'What external decision points said, by decision point and result: allowed, denied, failed (no usable answer), remembered (an earlier answer held).',
-    labels: ['decision', 'result'],
-    *samples({ totals }) {
-      for (const [decision, { allowed, denied, failed, cacheHits }] of totals.decisions) {
-        const results = { allowed, denied, failed, remembered: cacheHits };
-        for (const [result, value] of Object.entries(results)) yield { labels: { decision, result }, value };
-      }
-    },
-  },
-  {
-    name: 'sluice_auth_keys_age_seconds',
-    type: 'gauge',
-    help: 'Time since the keys of the issuer were last fetched, by provider.',
-    labels: ['provider'],
-    *samples(facts) {
-      for (const [provider, value] of facts.keyAges()) yield { labels: { provider }, value };
-    },
-  },
+  ...accessFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

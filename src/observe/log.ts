@@ -35,6 +35,20 @@ export function createLog(lines: Lines, level: Config['log']['level'], fields: R
   );
 }
 
+/** What some readers of lines take for the end of one, beside the newline that JSON escapes. */
+const LINE_END = /[\u0085\u2028\u2029]/;
+const LINE_ENDS = new RegExp(LINE_END, 'g');
+
+/** As JSON, on one line whoever reads it. */
+export function jsonLine(value: unknown, replacer?: (key: string, value: unknown) => unknown): string {
+  const text = JSON.stringify(value, replacer);
+  return LINE_END.test(text) ? text.replace(LINE_ENDS, escapeUnit) : text;
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
 let lastMs = 0;
 let lastIso = '';
 

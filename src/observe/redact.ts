@@ -1,3 +1,5 @@
+import type { Config } from '../config/schema.js';
+
 /** Stands in the place of a value that must not be shown. */
 export const REDACTED = '[redacted]';
 
@@ -54,4 +56,20 @@ function decode(name: string): string {
   } catch {
     return name;
   }
+}
+
+/** Request headers that carry credentials. */
+export function credentialHeaders({ auth }: Config): string[] {
+  const headers = ['sec-websocket-protocol'];
+  for (const provider of Object.values(auth.providers)) {
+    if (provider.type === 'apiKey') headers.push(provider.header);
+  }
+  return headers;
+}
+
+/** Query parameters that may carry tokens: also where nobody takes them out. */
+export function tokenParameters({ auth }: Config): string[] {
+  return Object.values(auth.providers).flatMap((provider) =>
+    provider.type === 'jwt' ? (provider.websocket.query ?? []) : [],
+  );
 }

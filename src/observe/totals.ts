@@ -1,4 +1,5 @@
 import type { WorkerReport } from '../bus.js';
+import type { LimitCounter } from '../services/limits/gate.js';
 import { LatencyTotals } from './latency.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
@@ -12,7 +13,7 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'keysUsed' | 'sessionsSeen'
+  'routes' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
 >;
 
 /**
@@ -25,6 +26,8 @@ export class Totals {
   readonly providers = new Map<string, ProviderTotals>();
   /** By name. */
   readonly decisions = new Map<string, DecisionTotals>();
+  /** By name. */
+  readonly limits = new Map<string, LimitCounter>();
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -40,7 +43,7 @@ export class Totals {
 
   merge(
     workerId: number,
-    { routes, providers, decisions, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+    { routes, providers, decisions, limits, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
   ): void {
     this.workers.set(workerId, gauges);
     for (const [name, counts] of providers) {
@@ -52,6 +55,11 @@ export class Totals {
       const totals = this.decisions.get(name) ?? new DecisionTotals();
       this.decisions.set(name, totals);
       totals.merge(counts);
+    }
+    for (const [name, counts] of limits) {
+      const totals = this.limits.get(name) ?? { admitted: 0, refused: 0, shadowed: 0, noRoom: 0 };
+      this.limits.set(name, totals);
+      for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
     const nowMs = this.#nowMs();
     for (const delta of routes) {

@@ -1,15 +1,28 @@
 /**
  * Paths that a service may read as another's. Some servers ignore the case of letters, some strip parameters of segments
- * (`/admin;x/users`): behind a catch-all route such a path would reach what a guarded route stands before.
+ * (`/admin;x/users`), dots or white space at their ends (Windows), some decode first: behind a catch-all route such a path
+ * would reach what a guarded route stands before.
  */
 import type { Routable, RouteQuery } from './candidate.js';
 import { hasEncodedSlash } from './path.js';
 import type { ValueSource } from './predicates.js';
 import { RouteConflict, type RouteMatch, RouteTable } from './table.js';
 
-/** What nearly all paths lack. */
-const READ_DIFFERENTLY = /[A-Z;]/;
+/** What nearly all paths lack, but for the letters. */
+const READ_DIFFERENTLY = /[A-Z;]|%20|\.(?:\/|$)/;
 const SEGMENT_PARAMETERS = /;[^/]*/g;
+const SEGMENT_END = /[. ]+(?=\/|$)/g;
+
+/** As the most lenient server would, but for the case of letters. */
+function lenient(path: string): string {
+  return path
+    .replaceAll('%3B', ';')
+    .replaceAll('%2F', '/')
+    .replaceAll('%20', ' ')
+    .replace(SEGMENT_PARAMETERS, '')
+    .replace(SEGMENT_END, '')
+    .replace(/\/{2,}/g, '/');
+}
 
 /** A route with something behind it, or not. */
 interface Target extends Routable {
@@ -27,8 +40,6 @@ export function readsOneWay<R extends Target>(
 ): boolean {
   if (!route.match.encodedSlashes && hasEncodedSlash(request.path)) return false;
   if (lookalikes === null || !route.service) return true;
-  // Between guarded routes letters may differ in case: `/quotes/ALL` is not `/quotes/all`.
-  if (route.guarded && !request.path.includes(';')) return true;
   return lookalikes.otherThan(route, request) === null;
 }
 
@@ -36,25 +47,31 @@ interface Alias<R> extends Routable {
   readonly route: R;
 }
 
-export class Lookalikes<R extends Routable> {
-  readonly #table: RouteTable<Alias<R>>;
+export class Lookalikes<R extends Target> {
+  readonly #asWritten: RouteTable<Alias<R>>;
+  readonly #lowerCase: RouteTable<Alias<R>>;
 
   /** `guarded`: routes whose services must not be reached past them. */
   constructor(guarded: readonly R[]) {
-    this.#table = tableOf(
+    const aliases = (pathOf: (path: string) => string) =>
       guarded.map((route) => ({
         name: route.name,
-        match: { ...route.match, path: route.match.path.toLowerCase() },
+        match: { ...route.match, path: pathOf(route.match.path) },
         route,
-      })),
-    );
+      }));
+    this.#asWritten = tableOf(aliases(String));
+    this.#lowerCase = tableOf(aliases((path) => path.toLowerCase()));
   }
 
   /** A guarded route that a lenient reader would choose instead; null when there is none, or it is `chosen` itself. */
-  otherThan(chosen: R, request: RouteQuery): R | null {
+  otherThan(chosen: R & { readonly guarded: boolean }, request: RouteQuery): R | null {
     if (!READ_DIFFERENTLY.test(request.path)) return null;
-    const path = request.path.replace(SEGMENT_PARAMETERS, '').toLowerCase();
-    const found = this.#table.find(new LenientReading(request, path), IGNORED);
+    const path = lenient(request.path);
+    // Between guarded routes letters may differ in case: `/quotes/ALL` is not `/quotes/all`.
+    if (chosen.guarded && path === request.path) return null;
+    const found = chosen.guarded
+      ? this.#asWritten.find(new LenientReading(request, path), IGNORED)
+      : this.#lowerCase.find(new LenientReading(request, path.toLowerCase()), IGNORED);
     return found === null || found.route === chosen ? null : found.route;
   }
 }

@@ -73,6 +73,14 @@ export class AccessKeeper {
     const stays = new Set([...kept.values()].map(({ provider }) => provider));
     for (const { provider } of this.#kept.values()) if (!stays.has(provider)) provider.close();
     this.#kept = new Map(kept);
+    this.#outfit?.retain(stays);
+  }
+
+  /** It did not come into force: what was made for it alone may go. */
+  abandon({ kept }: PreparedAccess): void {
+    const stays = new Set([...this.#kept.values()].map(({ provider }) => provider));
+    for (const { provider } of kept.values()) if (!stays.has(provider)) provider.close();
+    this.#outfit?.retain(stays);
   }
 
   /** From the primary. */

@@ -20,6 +20,7 @@ export const anonymous: Provider = {
   challenge: '',
   privateHeader: null,
   privateCookie: null,
+  isAmbiguous: () => false,
   authenticate: () => NOBODY,
   flush: () => ({ accepted: 0, refused: {}, cacheHits: 0, cacheMisses: 0 }),
   close: () => {},

@@ -1,5 +1,5 @@
 /** Lets callers in or turns them away: ways in, in the order of the route, then what the route demands of who came in. */
-import { AUTH_UNAVAILABLE, UNAUTHENTICATED } from '../errors.js';
+import { AUTH_UNAVAILABLE, DUPLICATE_CREDENTIALS, INVALID_TOKEN, UNAUTHENTICATED } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { CONTINUE, type Env, type Stage, type Verdict } from '../pipeline.js';
 import type { Demands, Denial } from './authz/demands.js';
@@ -50,6 +50,10 @@ export class Door {
   }
 
   readonly enter: Stage = (x) => {
+    // Two credentials of one kind are refused whatever else would be accepted. One provider sees it by itself.
+    if (this.#providers.length > 1 && this.#providers.some((provider) => provider.isAmbiguous(x))) {
+      return this.#turnAway(x, AMBIGUOUS);
+    }
     const outcome = this.#all ? this.#tryAll(x, 0, null) : this.#tryAny(x, 0, null);
     return outcome instanceof Promise
       ? outcome.then((late) => this.#admit(x, late))
@@ -68,8 +72,6 @@ export class Door {
       }
       if (isIdentity(outcome)) return outcome;
       worst = tellingMore(worst, outcome);
-      // Two credentials of one kind are refused whatever else would be accepted.
-      if (worst?.failure.status === 400) return worst;
     }
     return worst;
   }
@@ -115,11 +117,12 @@ export class Door {
     if (failure.status === 401) {
       const invitation = this.#invite(x);
       if (invitation !== null) return invitation;
-      x.challenge = refusal === null ? this.#challenge : withError(this.#challenge, refusal.reason);
+      x.challenge =
+        refusal?.failure === INVALID_TOKEN ? withError(this.#challenge, refusal.reason) : this.#challenge;
     }
     const reason = refusal?.reason ?? 'missing';
     this.#env.access.audit(x, { event: 'auth.refused', reason });
-    return x.refuse(failure, refusal === null ? '' : (DETAILS[refusal.reason] ?? ''));
+    return x.refuse(failure, refusal?.failure === INVALID_TOKEN ? (DETAILS[refusal.reason] ?? '') : '');
   }
 
   /** A person with a browser is sent to the login instead. */
@@ -141,6 +144,8 @@ export class Door {
     return x.refuse(denial.failure, denial.detail);
   }
 }
+
+const AMBIGUOUS: Refusal = { failure: DUPLICATE_CREDENTIALS, reason: 'duplicate' };
 
 /** What a caller can do something about: get credentials that have it. */
 const SHOWABLE: ReadonlySet<Denial['reason']> = new Set(['role', 'scope', 'permission']);
@@ -179,6 +184,7 @@ function join(first: Identity | null, next: Identity): Identity {
     keyId: first.keyId || next.keyId,
     roles: [...new Set([...first.roles, ...next.roles])],
     scopes: [...new Set([...first.scopes, ...next.scopes])],
+    joined: [...(first.joined ?? [first]), next],
     claims: { ...next.claims, ...first.claims },
     expiresAt: Math.min(first.expiresAt, next.expiresAt),
   });

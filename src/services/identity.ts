@@ -24,6 +24,8 @@ export interface Identity {
   readonly claims: Readonly<Record<string, unknown>>;
   /** Milliseconds since 1970; Infinity when it does not expire. */
   readonly expiresAt: number;
+  /** Those that it was made of, when several ways in had to succeed. */
+  readonly joined?: readonly Identity[];
 }
 
 /** Why a credential was not accepted. Frozen; providers share theirs among exchanges. */
@@ -46,6 +48,8 @@ export interface Provider {
   readonly privateHeader: string | null;
   /** Cookie that never goes on to a service; null when there is none. */
   readonly privateCookie: string | null;
+  /** The request carries two credentials of this kind. */
+  isAmbiguous(x: Exchange): boolean;
   /** Synchronous whenever nothing has to be waited for. */
   authenticate(x: Exchange): Outcome | Promise<Outcome>;
   /** Takes a credential out of the target and the subprotocols, where neither service nor log may see it. */

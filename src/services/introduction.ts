@@ -5,6 +5,9 @@ import { claimAt, type Identity, type Provider } from './identity.js';
 /** Headers that only the gateway sets; a client's own are dropped on every route. */
 export const IDENTITY_HEADERS = ['x-user-id', 'x-user-roles', 'x-consumer-id', 'x-auth-method'] as const;
 
+const AUTHORIZATION: ReadonlySet<string> = new Set(['authorization']);
+const NO_COOKIES: ReadonlySet<string> = new Set();
+
 /** Adds what the service may know of the caller, and takes out the credentials that are not for it. */
 export function introduce(
   providers: readonly Provider[],
@@ -24,11 +27,15 @@ export function introduce(
     const { identity } = x;
     if (hides) x.forwardHeaders = withoutCredentials(x.forwardHeaders, secretHeaders, secretCookies);
     if (identity === null) return;
-    const fields = x.forwardHeaders;
+    let fields = x.forwardHeaders;
     for (let i = 0; i < bearers.length; i++) {
       const bearer = bearers[i].bearerFor?.(identity) ?? '';
-      if (bearer !== '') fields.push('authorization', bearer);
+      if (bearer === '') continue;
+      // In the place of what the client may have sent there.
+      fields = withoutCredentials(fields, AUTHORIZATION, NO_COOKIES);
+      fields.push('authorization', bearer);
     }
+    x.forwardHeaders = fields;
     if (introduction !== null) {
       fields.push(introduction.header, introduction.token(identity, audience));
       return;
@@ -60,15 +67,18 @@ function claimText(value: unknown): string {
   return value === undefined || value === null ? '' : fieldText(String(value));
 }
 
-/** As UTF-8 bytes. Control characters, which a field cannot hold, and white space at its ends are percent-encoded. */
+/**
+ * As UTF-8 bytes. Control characters, which a field cannot hold, white space at its ends and `%` are percent-encoded: no two
+ * values look the same.
+ */
 function fieldText(value: string): string {
-  const safe = value.replace(/[\x00-\x1f\x7f]|^ | $/g, encodeURIComponent);
+  const safe = value.replace(/[\x00-\x1f\x7f%]|^ | $/g, encodeURIComponent);
   return Buffer.from(safe, 'utf8').toString('latin1');
 }
 
 /** A comma inside of a member would look like its end. */
 function memberText(value: string): string {
-  return fieldText(value.replaceAll(',', '%2C'));
+  return fieldText(value).replaceAll(',', '%2C');
 }
 
 function withoutCredentials(
@@ -79,7 +89,7 @@ function withoutCredentials(
   const kept: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i];
-    if (headers.has(name)) continue;
+    if (headers.has(name) || (name.includes('_') && headers.has(name.replaceAll('_', '-')))) continue;
     const value =
       name === 'cookie' && cookies.size > 0 ? withoutCookies(fields[i + 1], cookies) : fields[i + 1];
     if (name !== 'cookie' || value !== '') kept.push(name, value);

@@ -61,6 +61,10 @@ export class IntrospectionProvider implements Provider {
     this.#env = env;
   }
 
+  isAmbiguous(x: Exchange): boolean {
+    return bearerOf(x) === SEVERAL_TOKENS;
+  }
+
   authenticate(x: Exchange): Outcome | Promise<Outcome> {
     const token = bearerOf(x);
     if (token === '') return null;

@@ -13,7 +13,7 @@ import { PrimaryKeys } from './key-source.js';
 import type { KeySet } from './primary-answers.js';
 import type { SessionProvider } from './sessions/session-provider.js';
 import type { RecordReader } from './store/record-store.js';
-import type { Revocations } from './store/revocations.js';
+import type { StoredRevocations } from './store/revocations.js';
 import type { StoreWatch } from './store/store-watch.js';
 import type { VerifyPool } from './threads/pool.js';
 import type { InternalTokens } from './tokens/internal-token.js';
@@ -29,7 +29,7 @@ interface Needs {
 interface OpenStore {
   readonly reader: RecordReader;
   readonly watch: StoreWatch;
-  readonly revocations: Revocations;
+  readonly revocations: StoredRevocations;
 }
 
 interface Takes {
@@ -41,8 +41,10 @@ const now = Date.now;
 
 export class Outfit {
   readonly #env: AccessEnv;
-  readonly #keys = new Map<string, PrimaryKeys>();
-  readonly #providers = new Set<Provider & Takes>();
+  /** By provider; several while a configuration is being changed. */
+  readonly #keys = new Map<string, Set<PrimaryKeys>>();
+  /** With the source of its keys. */
+  readonly #providers = new Map<Provider & Takes, PrimaryKeys | null>();
   #needs: Needs | null = null;
   #store: OpenStore | null = null;
   #pool: VerifyPool | null = null;
@@ -69,16 +71,15 @@ export class Outfit {
   }
 
   async build(name: string, config: ProviderConfig): Promise<Provider> {
-    const provider = await this.#build(name, config);
-    this.#providers.add(provider);
+    const fetches = config.type === 'jwt' && config.secret === undefined && config.publicKey === undefined;
+    const keys = fetches ? this.#keySource(name) : null;
+    const provider = await this.#build(name, config, keys);
+    this.#providers.set(provider, keys);
     return provider;
   }
 
   /** Everything but the ways in themselves. */
   async rules(auth: AuthConfig, kept: ReadonlyMap<string, { provider: Provider }>): Promise<Access> {
-    for (const provider of this.#providers) {
-      if (![...kept.values()].some((entry) => entry.provider === provider)) this.#providers.delete(provider);
-    }
     const table = new RoleTable(auth.roles);
     const decisions = new Map<string, DecisionPoint>();
     for (const [name, config] of Object.entries(auth.decisions)) {
@@ -110,14 +111,23 @@ export class Outfit {
     };
   }
 
+  /** Those in force; others will not be used any more. */
+  retain(inForce: ReadonlySet<Provider>): void {
+    for (const [provider, source] of this.#providers) {
+      if (inForce.has(provider)) continue;
+      this.#providers.delete(provider);
+      if (source !== null) this.#keys.get(provider.name)?.delete(source);
+    }
+  }
+
   takeKeys(set: KeySet): void {
-    this.#keys.get(set.provider)?.take(set);
+    for (const source of this.#keys.get(set.provider) ?? []) source.take(set);
   }
 
   takeUse(): { keysUsed: ReadonlyMap<string, number>; sessionsSeen: readonly string[] } {
     const keysUsed = new Map<string, number>();
     const sessionsSeen: string[] = [];
-    for (const provider of this.#providers) {
+    for (const provider of this.#providers.keys()) {
       for (const [id, at] of provider.takeUsed?.() ?? []) keysUsed.set(id, at);
       sessionsSeen.push(...(provider.takeSeen?.() ?? []));
     }
@@ -135,17 +145,16 @@ export class Outfit {
     await Promise.all([this.#pool?.close(), this.#store?.reader.close()]);
   }
 
-  async #build(name: string, config: ProviderConfig): Promise<Provider & Takes> {
+  async #build(name: string, config: ProviderConfig, keys: PrimaryKeys | null): Promise<Provider & Takes> {
     const { primary } = this.#env;
     const revocations = this.#store?.revocations ?? null;
     switch (config.type) {
       case 'jwt': {
         const { JwtProvider } = await import('./tokens/jwt-provider.js');
-        const isStatic = config.secret !== undefined || config.publicKey !== undefined;
         if (config.secret === undefined) await this.#startPool();
         return new JwtProvider(name, config, {
           now,
-          keys: isStatic ? null : this.#keySource(name),
+          keys,
           pool: () => this.#pool as VerifyPool,
           revocations,
         });
@@ -165,16 +174,17 @@ export class Outfit {
       }
       case 'session': {
         const { SessionProvider } = await import('./sessions/session-provider.js');
-        const { reader, watch } = this.#store as OpenStore;
+        const { reader, watch, revocations } = this.#store as OpenStore;
         const shared = this.#needs?.redis !== null;
-        return new SessionProvider(name, config, { now, primary, store: reader, watch, shared });
+        return new SessionProvider(name, config, { now, primary, store: reader, watch, revocations, shared });
       }
     }
   }
 
   #keySource(name: string): PrimaryKeys {
     const source = new PrimaryKeys(name, this.#env.primary);
-    this.#keys.set(name, source);
+    const sources = this.#keys.get(name) ?? new Set();
+    this.#keys.set(name, sources.add(source));
     return source;
   }
 

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { SERVICE_BUSY } from '../../src/errors.ts';
-import { exposition, families, type GatewayFacts } from '../../src/observe/exposition.ts';
+import { exposition, families } from '../../src/observe/exposition.ts';
+import type { GatewayFacts } from '../../src/observe/family.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
 
@@ -96,6 +97,7 @@ function busyGateway(): GatewayFacts {
     droppedLogLines: 0,
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
+    limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },

@@ -16,6 +16,7 @@ import { compileDemands } from '../../services/authz/demands.js';
 import { RoleTable } from '../../services/authz/roles.js';
 import { Door } from '../../services/door.js';
 import type { Identity, Provider } from '../../services/identity.js';
+import { NO_LIMITS } from '../../services/limit-keeper.js';
 import type { Case } from './cases.js';
 import { identityOf } from './identity.js';
 
@@ -109,6 +110,7 @@ export class Trial {
     return new Door(providers, options, {
       route: { name, service, paramNames: paramNames(match.path) },
       access: this.#access(),
+      limits: NO_LIMITS,
     });
   }
 

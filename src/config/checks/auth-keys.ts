@@ -76,6 +76,14 @@ function checkSecret(
 ): void {
   const text = read(material, path, folder, report);
   if (text === null) return;
+  if (text.includes('-----BEGIN ')) {
+    report.mistake({
+      path,
+      message: 'this is a key in PEM, which others may know: no secret',
+      expected: 'random text',
+    });
+    return;
+  }
   // RFC 7518 §3.2: at least as long as the hash.
   const needed = Math.max(...algorithms.map((algorithm) => Number(algorithm.slice(2)) / 8));
   const bytes = text === '' ? 0 : (createSecretKey(Buffer.from(text)).symmetricKeySize ?? 0);
@@ -105,12 +113,18 @@ function checkPublicKey(
     });
     return;
   }
-  const { modulusLength } = key.asymmetricKeyDetails ?? {};
+  const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (modulusLength !== undefined && modulusLength < RSA_BITS) {
     report.mistake({
       path,
       message: `the RSA key has ${modulusLength} bits`,
       expected: `at least ${RSA_BITS}`,
+    });
+  } else if (publicExponent !== undefined && (publicExponent < 3n || publicExponent % 2n === 0n)) {
+    report.mistake({
+      path,
+      message: `the exponent ${publicExponent} of the RSA key protects nothing`,
+      expected: 'such as 65537',
     });
   } else if (!algorithms.some((algorithm) => fits(key, algorithm))) {
     report.mistake({

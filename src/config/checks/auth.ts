@@ -8,6 +8,7 @@ import type { Path } from '../mistakes.js';
 import type { AuthConfig, JwtConfig, SessionConfig } from '../schema/auth.js';
 import type { FilterOptions } from '../schema/route.js';
 import { checkKeys, checkSigningKey, familyOf } from './auth-keys.js';
+import { checkClaimHeader } from './headers.js';
 import type { Report } from './report.js';
 
 type Auth = NonNullable<FilterOptions['auth']>;
@@ -157,6 +158,9 @@ function checkRules(auth: AuthConfig, folder: string, report: Report): void {
     checkUrl(url, ['auth', 'decisions', name, 'url'], report);
   }
   checkSigningKey(auth, folder, report);
+  if (auth.context.jwt !== undefined) {
+    checkClaimHeader(auth.context.jwt.header, ['auth', 'context', 'jwt', 'header'], 'value', report);
+  }
 }
 
 /** `params`: null for options of all routes, whose conditions are checked with each route. */
@@ -197,6 +201,8 @@ function checkDoor(
       suggestion: didYouMean(options.decision, decisions),
     });
   }
+  for (const name of Object.keys(options.claims))
+    checkClaimHeader(name, [...path, 'claims', name], 'key', report);
   checkPermissions(options.permissions, [...path, 'permissions'], report);
   for (const [method, { permissions }] of Object.entries(options.methods ?? {})) {
     checkPermissions(permissions, [...path, 'methods', method, 'permissions'], report);

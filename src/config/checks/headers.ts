@@ -31,6 +31,8 @@ const OWN: Readonly<Record<Way, Readonly<Record<string, string>>>> = {
   response: { ...OWN_BOTH_WAYS, date: 'is written by the listener' },
 };
 
+const ABOUT_THE_WAY = /^(?:via|forwarded|x-forwarded-.*|x-request-id|x-real-ip|authorization|cookie)$/;
+
 /**
  * The operations of the `headers` filter. `params` are the names of the route's path parameters, null for the defaults, which
  * stand for routes with different paths.
@@ -53,6 +55,13 @@ export function checkRespondHeaders(
   report: Report,
 ): void {
   for (const name of Object.keys(headers)) refuseOwn(name, 'response', [...path, name], 'key', report);
+}
+
+/** Headers under which services learn who is calling. */
+export function checkClaimHeader(name: string, path: Path, at: 'key' | 'value', report: Report): void {
+  const lower = name.toLowerCase();
+  if (!ABOUT_THE_WAY.test(lower)) return refuseOwn(name, 'request', path, at, report);
+  report.mistake({ path, at, message: `"${name}" tells the way of a request, which Sluice writes itself` });
 }
 
 /** The variables in a value. */

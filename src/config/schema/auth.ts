@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { byHeader } from '../collections.js';
-import { headerName, name, text, webUrl } from '../fields.js';
+import { headerName, label, text, webUrl } from '../fields.js';
 import { duration } from '../units.js';
 import { material } from './key-material.js';
 import { provider } from './provider.js';
@@ -50,7 +50,7 @@ const internalJwt = z.strictObject({
 /** Who may be calling, and what they may do. */
 export const auth = z.strictObject({
   providers: z
-    .record(name(), provider)
+    .record(label(), provider)
     .prefault({})
     .meta({ description: 'Ways in, by the names that routes use. `anonymous` is always there.' }),
   roles: z
@@ -62,7 +62,7 @@ export const auth = z.strictObject({
       examples: [{ trader: ['orders:*', '!orders:delete'], viewer: ['orders:read'] }],
     }),
   decisions: z
-    .record(name(), decision)
+    .record(label(), decision)
     .prefault({})
     .meta({ description: 'External decision points, by name.' }),
   context: z

@@ -4,6 +4,7 @@ import { byHeader, distinct, notEmpty } from '../collections.js';
 import {
   headerValue,
   hostPattern,
+  label,
   method,
   name,
   pathPattern,
@@ -212,7 +213,7 @@ const builtinOptions = z.strictObject({
       '`login` sends a browser to the identity provider, `callback` is where it comes back, `refresh` (POST) renews tokens and session, `logout` (POST) ends it, `session` tells a page who is logged in, `keys` publishes the public key of the internal token.',
     examples: ['logout'],
   }),
-  provider: name()
+  provider: label()
     .optional()
     .meta({
       description: 'The session provider it is for; not needed when there is one only.',

@@ -1,4 +1,4 @@
-import type { GatewayFacts } from '../../observe/exposition.js';
+import type { GatewayFacts } from '../../observe/family.js';
 import type { ApiKeys } from '../../services/records/api-keys.js';
 import type { Consumers } from '../../services/records/consumers.js';
 import type { RecordStore } from '../../services/store/record-store.js';

@@ -1,7 +1,8 @@
 import { createPublicKey, type JsonWebKey as NodeKey } from 'node:crypto';
+import type { Algorithm } from '../../config/schema/auth.js';
 import type { JsonWebKey } from '../../services/primary-answers.js';
+import { fits, isWeak } from '../../services/tokens/verifying-key.js';
 
-const LEAST_RSA_BITS = 2048;
 /** Symmetric keys (`oct`) are not among them: what is published is no secret. */
 const CURVES: Readonly<Record<string, readonly string[] | null>> = {
   RSA: null,
@@ -32,7 +33,7 @@ function usableKey(member: unknown, algorithms: readonly string[]): JsonWebKey |
   if (!Object.hasOwn(CURVES, kty)) return null;
   const curves = CURVES[kty];
   if (curves !== null && !curves.includes(crv ?? '')) return null;
-  return isSound(key) ? key : null;
+  return isSound(key, algorithms) ? key : null;
 }
 
 /** A copy of what we know; null when a member has the wrong type. */
@@ -53,11 +54,14 @@ function publicMembers(member: unknown): JsonWebKey | null {
   return key as unknown as JsonWebKey;
 }
 
-/** Points off the curve, numbers that are none, RSA keys that are too short. */
-function isSound(key: JsonWebKey): boolean {
+/** Points off the curve, numbers that are none, RSA keys that are too short or protect nothing, an `alg` of another type. */
+function isSound(key: JsonWebKey, algorithms: readonly string[]): boolean {
   try {
-    const { asymmetricKeyDetails } = createPublicKey({ key: key as NodeKey, format: 'jwk' });
-    return (asymmetricKeyDetails?.modulusLength ?? LEAST_RSA_BITS) >= LEAST_RSA_BITS;
+    const publicKey = createPublicKey({ key: key as NodeKey, format: 'jwk' });
+    if (isWeak(publicKey)) return false;
+    return algorithms.some(
+      (one) => (key.alg === undefined || key.alg === one) && fits(publicKey, one as Algorithm),
+    );
   } catch {
     return false;
   }

@@ -83,7 +83,7 @@ function demandRole(wanted: readonly string[]): Standing {
     wanted.length === 1
       ? `The role ${wanted[0]} is needed.`
       : `One of the roles ${wanted.join(', ')} is needed.`;
-  const denial = denied(FORBIDDEN, 'role', detail);
+  const denial = denied(INSUFFICIENT_SCOPE, 'role', detail);
   return function hasRole({ roles }) {
     for (let i = 0; i < roles.length; i++) if (one.has(roles[i])) return null;
     return denial;
@@ -117,7 +117,7 @@ function demandPermissions(demand: PermissionDemand): Standing {
 
 function withoutPermissions(missing: readonly string[]): Denial {
   const noun = missing.length === 1 ? 'permission' : 'permissions';
-  return denied(FORBIDDEN, 'permission', `Missing ${noun}: ${missing.join(', ')}.`);
+  return denied(INSUFFICIENT_SCOPE, 'permission', `Missing ${noun}: ${missing.join(', ')}.`);
 }
 
 const CONDITION = denied(FORBIDDEN, 'condition', '');

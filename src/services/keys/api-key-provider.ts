@@ -18,6 +18,8 @@ export interface ApiKeyEnv {
   readonly watch: StoreWatch;
 }
 
+const SEVERAL = Symbol('several keys');
+
 /** A key whose secret is right. */
 interface Verified {
   readonly identity: Identity;
@@ -79,15 +81,14 @@ export class ApiKeyProvider implements Provider {
     this.#stopListening = env.watch.listen((changes) => this.#forget(changes));
   }
 
+  isAmbiguous(x: Exchange): boolean {
+    return this.#keyIn(x) === SEVERAL;
+  }
+
   authenticate(x: Exchange): Outcome {
-    const { headers } = x;
-    let key: string | null = null;
-    for (let i = 0; i < headers.length; i += 2) {
-      if (headers[i] !== this.privateHeader) continue;
-      if (key !== null) return this.#refuse(REASONS.duplicate);
-      key = headers[i + 1];
-    }
+    const key = this.#keyIn(x);
     if (key === null) return null;
+    if (key === SEVERAL) return this.#refuse(REASONS.duplicate);
     let verified: Verified | Refusal | undefined = this.#verified.get(key);
     if (verified !== undefined) this.#hits++;
     else {
@@ -103,6 +104,16 @@ export class ApiKeyProvider implements Provider {
     this.#used.set(identity.keyId, now);
     this.#accepted++;
     return identity;
+  }
+
+  #keyIn({ headers }: Exchange): string | typeof SEVERAL | null {
+    let key: string | null = null;
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i] !== this.privateHeader) continue;
+      if (key !== null) return SEVERAL;
+      key = headers[i + 1];
+    }
+    return key;
   }
 
   /** When keys were last used (milliseconds since 1970) since the last call, by their ids. */

@@ -31,6 +31,7 @@ export class RevocationList {
     const before = this.#nowS();
     await this.#store.update<UserRevocation>('revocation', userRevocationId(provider, user), (known) => ({
       before: Math.max(known?.before ?? 0, before),
+      beforeMs: Math.max(known?.beforeMs ?? 0, this.#now()),
     }));
     return before;
   }

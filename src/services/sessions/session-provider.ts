@@ -7,6 +7,7 @@ import { BoundedMap } from '../bounded-map.js';
 import type { Identity, Outcome, Provider, ProviderCounts, Refusal } from '../identity.js';
 import { ProviderCounter } from '../provider-counter.js';
 import type { Change, RecordReader } from '../store/record-store.js';
+import type { StoredRevocations } from '../store/revocations.js';
 import type { StoreWatch } from '../store/store-watch.js';
 import { identityOf } from '../tokens/claims.js';
 import { cookieOf, SEVERAL } from './cookies.js';
@@ -24,6 +25,7 @@ export interface SessionEnv {
   readonly primary: PrimaryLink;
   readonly store: RecordReader;
   readonly watch: StoreWatch;
+  readonly revocations: StoredRevocations;
   /** Other machines may know sessions that this one does not. */
   readonly shared: boolean;
 }
@@ -32,12 +34,15 @@ interface Known {
   readonly id: string;
   readonly record: SessionRecord;
   readonly identity: Identity;
+  /** With all that the user had been given when the login was made. */
+  readonly revoked: boolean;
 }
 
 const DUPLICATE: Refusal = { failure: DUPLICATE_CREDENTIALS, reason: 'duplicate' };
 const UNKNOWN: Refusal = { failure: INVALID_SESSION, reason: 'unknown' };
 const EXPIRED: Refusal = { failure: INVALID_SESSION, reason: 'expired' };
 const REUSED: Refusal = { failure: INVALID_SESSION, reason: 'reused' };
+const REVOKED: Refusal = { failure: INVALID_SESSION, reason: 'revoked' };
 const ENDED: Refusal = { failure: INVALID_SESSION, reason: 'ended' };
 const UNAVAILABLE: Refusal = { failure: AUTH_UNAVAILABLE, reason: 'unavailable' };
 
@@ -63,6 +68,10 @@ export class SessionProvider implements Provider {
     this.privateCookie = config.cookie;
     this.#env = env;
     this.#unwatch = env.watch.listen((changes) => this.#forget(changes));
+  }
+
+  isAmbiguous(x: Exchange): boolean {
+    return cookieOf(x, this.config.cookie) === SEVERAL;
   }
 
   authenticate(x: Exchange): Outcome | Promise<Outcome> {
@@ -104,7 +113,9 @@ export class SessionProvider implements Provider {
 
   /** `authorization` for the service, if the configuration lets it have one. */
   bearerFor(identity: Identity): string {
-    return this.config.forwardToken ? (bearers.get(identity) ?? '') : '';
+    if (!this.config.forwardToken) return '';
+    const own = (identity.joined ?? [identity]).find(({ provider }) => provider === this.name);
+    return own === undefined ? '' : (bearers.get(own) ?? '');
   }
 
   /** Sessions that were used since the last call. */
@@ -126,6 +137,7 @@ export class SessionProvider implements Provider {
     const { id, record, identity } = known;
     const now = this.#env.now();
     if (now >= record.absoluteUntil || now >= record.idleUntil) return this.#counter.refused(EXPIRED);
+    if (known.revoked) return this.#counter.refused(REVOKED);
     if (record.replacedAt !== undefined && now >= record.replacedAt + REPLACED_GRACE_MS) {
       // Somebody else has the cookie's next value: the primary ends them all.
       this.ask('refreshSession', { sid, rotate: false }).catch(() => {});
@@ -188,13 +200,14 @@ export class SessionProvider implements Provider {
       expiresAt: Math.min(record.absoluteUntil, record.idleUntil),
     });
     bearers.set(identity, `Bearer ${record.accessToken}`);
-    const known: Known = { id, record, identity };
+    const revoked = record.issuedAt <= this.#env.revocations.revokedUserMs(this.name, record.user);
+    const known: Known = { id, record, identity, revoked };
     this.#known.set(sid, known);
     return known;
   }
 
   #forget(changes: readonly Change[] | null): void {
-    if (changes === null) {
+    if (changes === null || changes.some(({ kind }) => kind === 'revocation')) {
       this.#known.clear();
       return;
     }

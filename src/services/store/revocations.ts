@@ -5,6 +5,8 @@ import type { StoreWatch } from './store-watch.js';
 /** Id `user:<provider>:<user>`: what was issued to the user at or before this second is dead. */
 export interface UserRevocation {
   readonly before: number;
+  /** The same to the millisecond, for what knows its time as well. */
+  readonly beforeMs: number;
 }
 
 /** Id `jti:<provider>:<jti>`. After `until`, in seconds since 1970, the token is dead by itself. */
@@ -40,6 +42,11 @@ export class StoredRevocations implements Revocations {
 
   revokedUser(provider: string, user: string): number {
     return this.#reader.get<UserRevocation>('revocation', userRevocationId(provider, user))?.before ?? 0;
+  }
+
+  /** The same in milliseconds: tokens know seconds, sessions more. */
+  revokedUserMs(provider: string, user: string): number {
+    return this.#reader.get<UserRevocation>('revocation', userRevocationId(provider, user))?.beforeMs ?? 0;
   }
 
   revokedToken(provider: string, jti: string): boolean {

@@ -1,10 +1,13 @@
 /** Brings the records of this machine and those in Redis together, at first and after either may have lost some. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCopy } from './local-copy.js';
 import type { Position, RedisRecords } from './redis-records.js';
 import { StoreFault } from './store-fault.js';
 
 const LOCK_MS = 30_000;
+const WAIT_MS = 5000;
+const POLL_MS = 25;
 
 /** For `log`: what has happened to whole sets of records. */
 export type Notice = (message: string, fields: Record<string, number>) => void;
@@ -17,7 +20,8 @@ export async function settle(local: LocalCopy, redis: RedisRecords, notice: Noti
   const there = await redis.position();
   const here = local.position();
   if (agree(here, there) && (await catchUp(local, redis, there.n))) return;
-  if (knowsMore(here, there) || here.epoch === '') {
+  // Who has nothing to give takes what is there, whatever others are doing.
+  if (knowsMore(here, there) || (here.epoch === '' && local.all().size > 0)) {
     await exclusively(redis, () => give(local, redis, notice));
   }
   const position = await redis.position();
@@ -59,11 +63,13 @@ async function give(local: LocalCopy, redis: RedisRecords, notice: Notice): Prom
   }
 }
 
-/** Not two machines at a time. Whoever finds the lock taken tries again later. */
+/** Not two machines at a time. Whoever finds the lock taken waits for a while, because a gateway without records is of no use. */
 async function exclusively(redis: RedisRecords, action: () => Promise<void>): Promise<void> {
   const token = randomUUID();
-  if (!(await redis.lock('settle', token, LOCK_MS))) {
-    throw new StoreFault('another machine is bringing records to Redis');
+  const deadline = performance.now() + WAIT_MS;
+  while (!(await redis.lock('settle', token, LOCK_MS))) {
+    if (performance.now() > deadline) throw new StoreFault('another machine is bringing records to Redis');
+    await sleep(POLL_MS);
   }
   try {
     await action();

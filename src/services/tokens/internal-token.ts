@@ -38,7 +38,6 @@ export class InternalTokens implements Introduction {
     this.#sign = createSigner({
       algorithm: config.algorithm,
       key: material,
-      noTimestamp: true,
       ...(publicJwk !== null && { kid: publicJwk.kid }),
     });
   }

@@ -82,6 +82,10 @@ export class JwtProvider implements Provider {
     this.#stopListening = env.revocations?.onChange(() => this.#changed());
   }
 
+  isAmbiguous(x: Exchange): boolean {
+    return this.#source.take(x) === SEVERAL_TOKENS;
+  }
+
   authenticate(x: Exchange): Outcome | Promise<Outcome> {
     const token = this.#source.take(x);
     if (token === '') return null;

@@ -92,7 +92,10 @@ function secretKey(text: string, algorithms: readonly Algorithm[], option: strin
 function publicKey(pem: string, algorithms: readonly Algorithm[], option: string): VerifyingKey {
   const key = readPublicKey(pem);
   if (key === null) throw new Error(`${option}: this is no public key or certificate in PEM`);
-  if (isWeak(key)) throw new Error(`${option}: the RSA key has fewer than ${LEAST_RSA_BITS} bits`);
+  if (isWeak(key))
+    throw new Error(
+      `${option}: the RSA key has fewer than ${LEAST_RSA_BITS} bits, or an exponent that protects nothing`,
+    );
   const algorithm = algorithms.find((one) => fits(key, one));
   if (algorithm === undefined) throw new Error(`${option}: the key fits none of ${algorithms.join(', ')}`);
   return { algorithm, kid: null, secret: null, text: textFor(algorithm, key) };
@@ -108,11 +111,18 @@ function readPublicKey(pem: string): KeyObject | null {
   }
 }
 
-function isWeak({ asymmetricKeyDetails }: KeyObject): boolean {
-  return (asymmetricKeyDetails?.modulusLength ?? LEAST_RSA_BITS) < LEAST_RSA_BITS;
+/**
+ * RSA keys that are too short, or whose exponent makes no signature of it: with 1 a "signature" is the padded hash itself,
+ * which anybody can write, and an even one has no inverse.
+ */
+export function isWeak({ asymmetricKeyDetails }: KeyObject): boolean {
+  const { modulusLength, publicExponent } = asymmetricKeyDetails ?? {};
+  if (modulusLength !== undefined && modulusLength < LEAST_RSA_BITS) return true;
+  return publicExponent !== undefined && (publicExponent < 3n || publicExponent % 2n === 0n);
 }
 
-function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, algorithm: Algorithm): boolean {
+/** Whether keys of this type are for this algorithm. */
+export function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, algorithm: Algorithm): boolean {
   switch (asymmetricKeyType) {
     case 'rsa':
       return algorithm.startsWith('RS') || algorithm.startsWith('PS');

@@ -26,7 +26,7 @@ describe('roles', () => {
 
   it('are named when none is there', () => {
     expect(check({ roles: ['trader', 'admin'] }, { roles: ['viewer'] })).toEqual({
-      failure: FORBIDDEN,
+      failure: INSUFFICIENT_SCOPE,
       reason: 'role',
       detail: 'One of the roles trader, admin is needed.',
       missingScope: '',
@@ -64,7 +64,7 @@ describe('permissions', () => {
 
   it('are named as far as they are missing', () => {
     expect(check({ permissions: ['orders:read', 'orders:write'] }, { roles: ['viewer'] })).toEqual({
-      failure: FORBIDDEN,
+      failure: INSUFFICIENT_SCOPE,
       reason: 'permission',
       detail: 'Missing permission: orders:write.',
       missingScope: '',

@@ -188,7 +188,7 @@ describe('revocations', () => {
     expect(await revocations.revokeUser('players', 'ann')).toBe(START / 1000);
     now -= 5000;
     await revocations.revokeUser('players', 'ann');
-    expect(store.get('revocation', 'user:players:ann')).toEqual({ before: START / 1000 });
+    expect(store.get('revocation', 'user:players:ann')).toEqual({ before: START / 1000, beforeMs: START });
   });
 
   it('of a token are forgotten when it has expired by itself', async () => {

@@ -1,0 +1,78 @@
+import { paramNames } from '../../route/pattern.js';
+import { needsIdentity } from '../../services/limits/key-parts.js';
+import { didYouMean } from '../did-you-mean.js';
+import type { Draft, DraftRoute } from '../draft.js';
+import type { Path } from '../mistakes.js';
+import type { LimitConfig } from '../schema/limits.js';
+import type { Report } from './report.js';
+
+type Listed = readonly (string | LimitConfig)[];
+
+/** What routes say about limits: names that exist, keys that the requests of the route can have. */
+export function checkLimits({ settings, routes }: Draft, report: Report): void {
+  const { limits, defaults } = settings;
+  const names = Object.keys(limits);
+  const used = new Set<string>();
+  const look = (listed: Listed | undefined, path: Path) => {
+    for (const [index, one] of (listed ?? []).entries()) {
+      if (typeof one !== 'string') continue;
+      used.add(one);
+      if (names.includes(one)) continue;
+      report.mistake({
+        path: report.written([...path, index], path),
+        message: `there is no limit "${one}"`,
+        expected: names.length === 0 ? 'a name under "limits", which is empty' : `one of ${names.join(', ')}`,
+        suggestion: didYouMean(one, names),
+      });
+    }
+  };
+  look(defaults.limit, ['defaults', 'limit']);
+  for (const item of routes) {
+    if (item.route === undefined) continue;
+    look(item.route.filters.limit, ['routes', item.index, 'limit']);
+    const own = item.route.filters.limit;
+    const path = own === undefined ? ['defaults', 'limit'] : ['routes', item.index, 'limit'];
+    checkKeys(item, own ?? defaults.limit ?? [], path, limits, Boolean(authOf(item, defaults)), report);
+  }
+  for (const name of names) {
+    if (!used.has(name)) {
+      report.warning({ path: ['limits', name], at: 'key', message: `no route uses the limit "${name}"` });
+    }
+  }
+}
+
+function authOf({ route }: DraftRoute, defaults: Draft['settings']['defaults']): unknown {
+  return route?.filters.auth === undefined ? defaults.auth : route.filters.auth;
+}
+
+function checkKeys(
+  { route, index: number }: DraftRoute,
+  listed: Listed,
+  path: Path,
+  limits: Readonly<Record<string, LimitConfig>>,
+  asksWho: boolean,
+  report: Report,
+): void {
+  const params = paramNames(route?.match.path ?? '/');
+  for (const [index, one] of listed.entries()) {
+    const config = typeof one === 'string' ? limits[one] : one;
+    if (config === undefined) continue;
+    const at = report.written([...path, index], path);
+    if (!asksWho && needsIdentity(config)) {
+      report.mistake({
+        path: at,
+        message: `the route "${route?.name ?? number}" has no auth: all its callers would share one bucket`,
+        expected: 'auth on the route, or a limit by ip, header or param',
+      });
+    }
+    for (const key of config.by) {
+      const name = key.startsWith('param:') ? key.slice('param:'.length) : null;
+      if (name === null || params.includes(name)) continue;
+      report.mistake({
+        path: at,
+        message: `the path of the route "${route?.name ?? number}" has no parameter "${name}"`,
+        suggestion: didYouMean(name, params),
+      });
+    }
+  }
+}

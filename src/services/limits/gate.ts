@@ -1,0 +1,225 @@
+/** The limits of a route: those that need no identity before anybody is asked who he is, the others after. */
+import type { LimitConfig } from '../../config/schema/limits.js';
+import { LIMIT_TABLE_FULL, RATE_LIMITED } from '../../errors.js';
+import type { Exchange } from '../../exchange.js';
+import { CONTINUE, type Env, type Stage, type Stages, type Verdict } from '../../pipeline.js';
+import type { Algorithm } from './decision.js';
+import { checkLimitCount, type LimitEngine } from './engine.js';
+import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
+import { Limit, type LimitVariant } from './limit.js';
+import type { LimitMemory } from './memory.js';
+
+/** A limit as a route has it. */
+export interface NamedLimit {
+  readonly name: string;
+  readonly config: LimitConfig;
+}
+
+export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
+
+export interface GateEnv {
+  readonly memory: LimitMemory;
+  readonly engine: LimitEngine;
+  readonly headers: HeaderStyle;
+  /** By the limit's name; the same for all routes. */
+  readonly counter: (limit: string) => LimitCounter;
+}
+
+/** What a limit has decided since the last report. */
+export interface LimitCounter {
+  admitted: number;
+  refused: number;
+  /** Would have been refused. */
+  shadowed: number;
+  /** The table was full. */
+  noRoom: number;
+}
+
+/** What a route's limits have taken for a request, to be given back. */
+export interface LimitTicket {
+  readonly algorithms: readonly Algorithm[];
+  readonly slots: Int32Array;
+  readonly holds: Int32Array;
+  readonly hashes: Int32Array;
+  readonly costs: Float64Array;
+}
+
+/** The stages of a route's limits. Throws a RangeError for more than a decision has room for. */
+export function limitStages(limits: readonly NamedLimit[], env: GateEnv, route: Env['route']): Stages {
+  checkLimitCount(limits.length);
+  const early = limits.filter(({ config }) => !needsIdentity(config));
+  const late = limits.filter(({ config }) => needsIdentity(config));
+  const isBoth = early.length > 0 && late.length > 0;
+  const holds = limits.some(({ config }) => config.algorithm === 'concurrency');
+  const before = early.length === 0 ? null : new Gate(early, env, route, isBoth || holds);
+  const after = late.length === 0 ? null : new Gate(late, env, route, holds);
+  return {
+    ...(before !== null && { onArrival: before.check }),
+    ...(after !== null && { onRequest: after.check }),
+    ...(env.headers !== 'off' && { onResponse: tellLimits(env.headers) }),
+    ...(holds && { onDone: (x: Exchange) => release(x, env) }),
+  };
+}
+
+class Gate {
+  readonly check: Stage;
+  readonly #env: GateEnv;
+  readonly #limits: readonly Limit[];
+  readonly #keys: readonly (readonly KeyPart[])[];
+  readonly #costs: readonly ((x: Exchange) => number)[];
+  readonly #counters: readonly LimitCounter[];
+  readonly #takesNote: boolean;
+  // Of the request at hand: the engine is synchronous, so one set is enough.
+  readonly #variants: LimitVariant[];
+  readonly #hashes: Int32Array;
+  readonly #prices: Float64Array;
+
+  constructor(limits: readonly NamedLimit[], env: GateEnv, route: Env['route'], takesNote: boolean) {
+    this.#env = env;
+    this.#limits = limits.map(({ name, config }) => new Limit(name, config, env.memory));
+    this.#keys = limits.map(({ config }) => compileKey(config, route));
+    this.#costs = limits.map(({ config }) => priceOf(config.cost));
+    this.#counters = limits.map(({ name }) => env.counter(name));
+    this.#takesNote = takesNote;
+    this.#variants = this.#limits.map((limit) => limit.variant([]));
+    this.#hashes = new Int32Array(2 * limits.length);
+    this.#prices = new Float64Array(limits.length);
+    this.check = (x) => this.#decide(x);
+  }
+
+  #decide(x: Exchange): Verdict {
+    const { engine, memory, headers } = this.#env;
+    const roles = x.identity?.roles ?? NO_ROLES;
+    for (let i = 0; i < this.#limits.length; i++) {
+      const variant = this.#limits[i].variant(roles);
+      const { hasher, salt } = variant;
+      this.#variants[i] = variant;
+      hasher.begin(salt);
+      const parts = this.#keys[i];
+      for (let p = 0; p < parts.length; p++) parts[p](hasher, x);
+      hasher.end(this.#hashes, i);
+      this.#prices[i] = this.#costs[i](x);
+    }
+    const now = memory.clock.now();
+    const decision = engine.decide(this.#variants, this.#hashes, this.#prices, now);
+    if (headers !== 'off') this.#describe(x, headers);
+    if (decision.admitted) {
+      for (let i = 0; i < this.#counters.length; i++) {
+        if ((decision.shadowed & (1 << i)) === 0) this.#counters[i].admitted++;
+        else this.#counters[i].shadowed++;
+      }
+      if (this.#takesNote) this.#note(x);
+      return CONTINUE;
+    }
+    return this.#refuse(x, now);
+  }
+
+  #refuse(x: Exchange, now: number): Verdict {
+    const { refusedBy, noRoom, retryAfterMs } = this.#env.engine.decision;
+    const { name } = this.#variants[refusedBy];
+    if (noRoom) this.#counters[refusedBy].noRoom++;
+    else this.#counters[refusedBy].refused++;
+    const waitS = Math.ceil(retryAfterMs / 1000);
+    // A refused request consumes nothing anywhere.
+    giveBack(x, this.#env, now);
+    x.retryAfterS = Number.isFinite(waitS) ? Math.max(1, waitS) : A_DAY_S;
+    return noRoom ? x.refuse(LIMIT_TABLE_FULL) : x.refuse(RATE_LIMITED, `The limit "${name}" is used up.`);
+  }
+
+  /** Copies what is needed to take it all back. Only where something may have to be: it costs an object. */
+  #note(x: Exchange): void {
+    const { decision } = this.#env.engine;
+    const n = this.#variants.length;
+    const ticket: LimitTicket = {
+      algorithms: this.#variants.map(({ algorithm }) => algorithm),
+      slots: decision.slots.slice(0, n),
+      holds: decision.holds.slice(0, n),
+      hashes: this.#hashes.slice(),
+      costs: this.#prices.slice(),
+    };
+    if (x.limitTickets === null) x.limitTickets = [ticket];
+    else x.limitTickets.push(ticket);
+  }
+
+  /** draft-ietf-httpapi-ratelimit-headers-11: what holds, and what is left of it. */
+  #describe(x: Exchange, style: HeaderStyle): void {
+    const { decision } = this.#env.engine;
+    let tightest = -1;
+    for (let i = 0; i < this.#variants.length; i++) {
+      const { name, algorithm } = this.#variants[i];
+      const left = decision.remaining[i];
+      const reset = Math.ceil(decision.resetMs[i] / 1000);
+      if (style !== 'legacy') {
+        x.rateLimitPolicy += `${x.rateLimitPolicy === '' ? '' : ', '}${policyOf(name, algorithm)}`;
+        x.rateLimit += `${x.rateLimit === '' ? '' : ', '}"${name}";r=${left};t=${reset}`;
+      }
+      if (tightest < 0 || left < decision.remaining[tightest]) tightest = i;
+    }
+    if (style === 'standard') return;
+    if (x.legacyLimit !== null && x.legacyLimit[1] <= decision.remaining[tightest]) return;
+    const { quota } = this.#variants[tightest].algorithm;
+    x.legacyLimit = [quota, decision.remaining[tightest], Math.ceil(decision.resetMs[tightest] / 1000)];
+  }
+}
+
+const NO_ROLES: readonly string[] = Object.freeze([]);
+/** What costs more than the limit ever admits: there is no good time to come back. */
+const A_DAY_S = 86_400;
+
+const policies = new WeakMap<Algorithm, string>();
+
+function policyOf(name: string, algorithm: Algorithm): string {
+  let policy = policies.get(algorithm);
+  if (policy === undefined) {
+    const window = algorithm.windowSeconds > 0 ? `;w=${Math.ceil(algorithm.windowSeconds)}` : '';
+    policy = `"${name}";q=${algorithm.quota}${window}`;
+    policies.set(algorithm, policy);
+  }
+  return policy;
+}
+
+function tellLimits(style: HeaderStyle): (x: Exchange) => void {
+  return function addLimitFields(x) {
+    const fields = x.answerHeaders;
+    if (x.rateLimit !== '' && style !== 'legacy') {
+      fields.push('ratelimit-policy', x.rateLimitPolicy, 'ratelimit', x.rateLimit);
+    }
+    if (x.legacyLimit === null) return;
+    const [limit, remaining, reset] = x.legacyLimit;
+    fields.push('x-ratelimit-limit', String(limit), 'x-ratelimit-remaining', String(remaining));
+    fields.push('x-ratelimit-reset', String(reset));
+  };
+}
+
+/** Of a request that is refused after all: everything that was taken for it before. */
+function giveBack(x: Exchange, { engine }: GateEnv, now: number): void {
+  const { decision } = engine;
+  for (const { algorithms, slots, holds, hashes, costs } of x.limitTickets ?? []) {
+    for (let i = 0; i < algorithms.length; i++) {
+      decision.slots[i] = slots[i];
+      decision.holds[i] = holds[i];
+      algorithms[i].refund(decision, i, hashes[2 * i], costs[i], now);
+    }
+  }
+  x.limitTickets = null;
+}
+
+/** The request has ended: it is no longer in flight. */
+function release(x: Exchange, { engine }: GateEnv): void {
+  for (const { holds } of x.limitTickets ?? []) for (const token of holds) engine.release(token);
+  x.limitTickets = null;
+}
+
+function priceOf(cost: LimitConfig['cost']): (x: Exchange) => number {
+  if (cost === undefined) return () => 1;
+  const { header, value, max } = cost;
+  if (header === undefined) {
+    const fixed = value ?? cost.default;
+    return () => fixed;
+  }
+  return function priceByHeader(x) {
+    const text = x.header(header);
+    if (text === undefined || !/^\d{1,9}$/.test(text)) return cost.default;
+    return Math.min(Number(text), max);
+  };
+}

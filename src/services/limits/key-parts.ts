@@ -1,0 +1,80 @@
+/** What requests share a bucket by, compiled: each part puts itself into the hash. */
+import type { LimitConfig } from '../../config/schema/limits.js';
+import type { Exchange } from '../../exchange.js';
+import { claimAt } from '../identity.js';
+import type { KeyHasher } from './key-hash.js';
+
+export type KeyPart = (hasher: KeyHasher, x: Exchange) => void;
+
+/** Parts that only a known caller has. */
+const OF_IDENTITY = /^(?:user|consumer|apiKey|role|claim:.*)$/;
+
+/** Whether a limit can only be decided when it is known who calls. */
+export function needsIdentity({ by, rate }: LimitConfig): boolean {
+  return by.some((key) => OF_IDENTITY.test(key)) || (rate !== undefined && typeof rate.count !== 'number');
+}
+
+/** `paramNames` are those of the route's path. */
+export function compileKey(
+  { by, rate, ipv6Prefix }: LimitConfig,
+  route: { readonly name: string; readonly service: string | null; readonly paramNames: readonly string[] },
+): readonly KeyPart[] {
+  const ranked = rate === undefined || typeof rate.count === 'number' ? [] : Object.keys(rate);
+  return by.map((key) => partOf(key, route, ipv6Prefix, ranked));
+}
+
+function partOf(
+  key: string,
+  route: { readonly name: string; readonly service: string | null; readonly paramNames: readonly string[] },
+  ipv6Prefix: number,
+  ranked: readonly string[],
+): KeyPart {
+  switch (key) {
+    case 'ip':
+      return (hasher, x) => hasher.address(x.clientIp, ipv6Prefix);
+    case 'user':
+      return (hasher, x) => word(hasher, x.identity?.user);
+    case 'consumer':
+      return (hasher, x) => word(hasher, x.identity?.consumer);
+    case 'apiKey':
+      return (hasher, x) => word(hasher, x.identity?.keyId);
+    case 'role':
+      // Of several roles the one that the rates name counts, else the first.
+      return (hasher, x) => {
+        const roles = x.identity?.roles ?? [];
+        word(hasher, ranked.find((role) => roles.includes(role)) ?? roles[0]);
+      };
+    case 'route':
+      return (hasher) => hasher.text(route.name);
+    case 'service':
+      return (hasher) => word(hasher, route.service ?? undefined);
+    case 'global':
+      return () => {};
+    default:
+      return named(key, route.paramNames);
+  }
+}
+
+function named(key: string, paramNames: readonly string[]): KeyPart {
+  const colon = key.indexOf(':');
+  const name = key.slice(colon + 1);
+  switch (key.slice(0, colon)) {
+    case 'header':
+      return (hasher, x) => word(hasher, x.header(name));
+    case 'claim':
+      return (hasher, x) => {
+        const value = x.identity === null ? undefined : claimAt(x.identity.claims, name);
+        word(hasher, value === undefined || value === null ? undefined : String(value));
+      };
+    default: {
+      const at = paramNames.indexOf(name);
+      return (hasher, x) => word(hasher, x.params[at]);
+    }
+  }
+}
+
+/** An empty text is a caller without one: it shares the bucket of all who lack it, and is never without a limit. */
+function word(hasher: KeyHasher, value: string | undefined): void {
+  if (value === undefined || value === '') hasher.absent();
+  else hasher.text(value);
+}

@@ -1,0 +1,98 @@
+/** Makes of a limit's definition what the engine decides with. At load time: nothing here runs for a request but `variant`. */
+import type { LimitConfig, RateConfig } from '../../config/schema/limits.js';
+import { QUOTA } from '../../shared/slots.js';
+import { Concurrency } from './algorithms/concurrency.js';
+import { Quota } from './algorithms/quota.js';
+import { SlidingWindow } from './algorithms/sliding-window.js';
+import { TokenBucket } from './algorithms/token-bucket.js';
+import type { Algorithm } from './decision.js';
+import type { Decider } from './engine.js';
+import type { KeyHasher, KeySalt } from './key-hash.js';
+import type { LimitMemory } from './memory.js';
+
+/** A limit with one set of figures; by role there are several. */
+export interface LimitVariant extends Decider {
+  /** As in the configuration: for answers and metrics. */
+  readonly name: string;
+  readonly hasher: KeyHasher;
+  /** Where each key of this variant begins: what is counted differently is counted apart. */
+  readonly salt: KeySalt;
+}
+
+export class Limit {
+  readonly name: string;
+  readonly #default: LimitVariant;
+  /** The highest rate first. */
+  readonly #byRole: readonly (readonly [role: string, variant: LimitVariant])[];
+
+  /**
+   * Throws a RangeError for figures that cannot be counted. A limit keeps its counts over a reload as long as its name, its
+   * keys and its period stay; a token bucket begins full when its rate or its burst has changed.
+   */
+  constructor(name: string, config: LimitConfig, memory: LimitMemory) {
+    this.name = name;
+    const { rate } = config;
+    const variant = (one: RateConfig | null) => variantOf(name, config, one, memory);
+    if (rate === undefined) {
+      this.#default = variant(null);
+      this.#byRole = [];
+    } else if (isOneRate(rate)) {
+      this.#default = variant(rate);
+      this.#byRole = [];
+    } else {
+      const { default: other, ...roles } = rate;
+      this.#default = variant(other as RateConfig);
+      this.#byRole = Object.entries(roles)
+        .sort(([, a], [, b]) => b.count / b.periodMs - a.count / a.periodMs)
+        .map(([role, own]) => [role, variant(own)]);
+    }
+  }
+
+  /** What holds for somebody with these roles: of several the highest rate. */
+  variant(roles: readonly string[]): LimitVariant {
+    for (const [role, variant] of this.#byRole) if (roles.includes(role)) return variant;
+    return this.#default;
+  }
+}
+
+function variantOf(
+  name: string,
+  config: LimitConfig,
+  rate: RateConfig | null,
+  memory: LimitMemory,
+): LimitVariant {
+  const { algorithm, by, burst, per, shadow, ipv6Prefix } = config;
+  // What the state in a slot means. A count means the same whatever the most is; a time of a token bucket does not.
+  const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
+  const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
+  const hasher = memory.hasher(algorithm === 'quota');
+  return { name, shadow, hasher, salt: hasher.salt(figures), algorithm: algorithmOf(config, rate, memory) };
+}
+
+function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: LimitMemory): Algorithm {
+  const { table, holds, clock } = memory;
+  const { algorithm, burst, per } = config;
+  const max = config.max as number;
+  const calendar = (now: number) => clock.calendar(now);
+  switch (algorithm) {
+    case 'token-bucket': {
+      const { count, periodMs } = rate as RateConfig;
+      return new TokenBucket(table, count, periodMs, burst ?? count);
+    }
+    case 'sliding-window': {
+      const { count, periodMs } = rate as RateConfig;
+      return new SlidingWindow(table, count, periodMs);
+    }
+    case 'concurrency':
+      return new Concurrency(table, holds, max);
+    case 'quota':
+      return typeof per === 'number'
+        ? new SlidingWindow(table, max, per, QUOTA, calendar)
+        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar);
+  }
+}
+
+/** By role it is a mapping to rates. */
+function isOneRate(rate: NonNullable<LimitConfig['rate']>): rate is RateConfig {
+  return typeof rate.count === 'number';
+}

@@ -1,0 +1,70 @@
+/** The part of the segment that limits live in: laid out and prepared by the primary, opened by each process. */
+import { randomBytes } from 'node:crypto';
+import { BucketTable, type FullPolicy, tableBytes } from '../../shared/bucket-table.js';
+import { CLOCK_BYTES, MachineClock, startClock } from '../../shared/clock.js';
+import type { Layout } from '../../shared/directory.js';
+import { Holds, holdsBytes } from '../../shared/holds.js';
+import type { Segment } from '../../shared/segment.js';
+import { KeyHasher } from './key-hash.js';
+
+export interface MemoryOptions {
+  /** Keys there must be room for at once. */
+  readonly keys: number;
+  /** Workers have the ids 1 to this. */
+  readonly workers: number;
+  /** Requests under limits on concurrency that one worker may have in flight, each limit counted. */
+  readonly holdsPerWorker: number;
+}
+
+/** The regions limits need: for `createSegment`, with those of others. */
+export function limitLayout({ keys, workers, holdsPerWorker }: MemoryOptions): Layout {
+  return { clock: CLOCK_BYTES, buckets: tableBytes(keys), holds: holdsBytes(workers, holdsPerWorker) };
+}
+
+/** Once, by the primary, before any process opens the memory. `wall` in milliseconds since 1970. */
+export function prepareLimits(segment: Segment, { holdsPerWorker }: MemoryOptions, wall = Date.now()): void {
+  startClock(segment.region('clock'), wall);
+  Holds.prepare(segment.region('holds'), holdsPerWorker);
+  new BucketTable(segment.region('buckets'), 'reject-new', () => {}).setSeeds(randomWords());
+}
+
+/** What one process works with. */
+export class LimitMemory {
+  readonly clock: MachineClock;
+  readonly table: BucketTable;
+  readonly holds: Holds;
+  readonly #hasher: KeyHasher;
+  #durableHasher: KeyHasher;
+
+  /** `worker` as in the environment of the process, from 1; 0 for the primary. */
+  constructor(segment: Segment, worker: number, policy: FullPolicy) {
+    this.clock = new MachineClock(segment.region('clock'));
+    this.holds = new Holds(segment.region('holds'), worker);
+    this.table = new BucketTable(segment.region('buckets'), policy, (state) => this.holds.acknowledge(state));
+    const { start, durable } = this.table.seeds();
+    this.#hasher = new KeyHasher(start);
+    this.#durableHasher = new KeyHasher(durable);
+  }
+
+  /** For keys of quotas with a seed that outlives the gateway, for all others with one of this start. */
+  hasher(durable: boolean): KeyHasher {
+    return durable ? this.#durableHasher : this.#hasher;
+  }
+
+  /** Takes the seed of a dump: by the primary, before workers start. */
+  adoptDurableSeed(seed: Int32Array): void {
+    const { start } = this.table.seeds();
+    this.table.setSeeds(Int32Array.of(...start, ...seed));
+    this.#durableHasher = new KeyHasher(seed);
+  }
+
+  /** Gives back what a dead worker held: by the primary, before another starts under its id. */
+  releaseWorker(id: number): number {
+    return this.holds.releaseWorker(this.table.words, id);
+  }
+}
+
+function randomWords(): Int32Array {
+  const bytes = randomBytes(16);
+  return Int32Array.from({ length: 4 }, (_, i) => bytes.readInt32LE(4 * i));
+}
