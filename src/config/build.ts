@@ -80,7 +80,7 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
       reserved: new ReservedNames(reservedNames(config)),
       trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
       proxyProtocol,
-      methods: namedMethods(config),
+      methods: guarded.length === 0 ? null : namedMethods(config),
     },
     endpoints,
   };

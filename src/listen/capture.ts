@@ -24,8 +24,8 @@ export interface CaptureOptions {
   /** null: nobody's word is taken. */
   readonly trusted: TrustedProxies | null;
   readonly proxyProtocol: boolean;
-  /** Methods that the configuration names, in upper case. */
-  readonly methods: ReadonlySet<string>;
+  /** Methods that the configuration names, in upper case; null: no route asks who calls. */
+  readonly methods: ReadonlySet<string> | null;
 }
 
 /** RFC 9110 §5.6.2. */
@@ -91,7 +91,7 @@ function judgeFraming(): Failure | null {
   return head.contentLength !== '' && head.transferEncoding !== '' ? failures.BAD_FRAMING : null;
 }
 
-function judgeLine(x: Exchange, req: HttpRequest, methods: ReadonlySet<string>): Failure | null {
+function judgeLine(x: Exchange, req: HttpRequest, methods: CaptureOptions['methods']): Failure | null {
   if (x.method !== 'GET' && !isPlainMethod(x.method, methods)) return failures.BAD_METHOD;
   x.host = normalHost(x.authority);
   if (x.host === '') return failures.BAD_HOST;
@@ -110,12 +110,16 @@ function judgeLine(x: Exchange, req: HttpRequest, methods: ReadonlySet<string>):
 }
 
 /**
- * Methods are case-sensitive (RFC 9110 §9.1), but many services put them into capitals: `delete` would reach theirs past
- * what we demand for DELETE.
+ * Methods are case-sensitive (RFC 9110 §9.1), but many services put them into capitals: where callers are asked who they are,
+ * `delete` would reach such a service past what is demanded for DELETE.
  */
-function isPlainMethod(method: string, named: ReadonlySet<string>): boolean {
+function isPlainMethod(method: string, named: CaptureOptions['methods']): boolean {
   if (!TOKEN.test(method)) return false;
-  return !LOWER_CASE.test(method) || !(STANDARD_METHOD.test(method) || named.has(method.toUpperCase()));
+  return (
+    named === null ||
+    !LOWER_CASE.test(method) ||
+    !(STANDARD_METHOD.test(method) || named.has(method.toUpperCase()))
+  );
 }
 
 function takeBody(x: Exchange, res: HttpResponse): void {

@@ -20,7 +20,6 @@ import { createSite, originOf, revokeTokens, type Site } from './site.js';
 import { Transactions } from './transaction.js';
 
 const SWEEP_EVERY_MS = 60_000;
-const APPEARS_WITHIN_MS = 250;
 
 export interface OidcOptions {
   readonly auth: AuthConfig;
@@ -87,14 +86,11 @@ export class Oidc {
     return await this.#store().logins.end(this.#site(call.provider), call);
   }
 
-  /**
-   * `found`: it is where workers of this machine can read it now. What another machine has just written is on its way: a
-   * moment is waited for it.
-   */
+  /** `found`: it is where workers of this machine can read it now. Rejects when other machines cannot be asked. */
   async findSession({ provider, sid }: { provider: string; sid: string }): Promise<{ found: boolean }> {
     const { sessions } = this.#store();
     const id = sessionId(sid);
-    await sessions.appears(id, APPEARS_WITHIN_MS);
+    if (sessions.get(id) === undefined) await sessions.catchUp();
     return { found: sessions.get(id)?.provider === provider };
   }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type SessionRecord, sessionId } from '../../services/sessions/session-record.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import { inTurns } from './turns.js';
@@ -25,7 +24,6 @@ const SEEN_EVERY_MS = 60_000;
 const ORPHAN_AFTER_MS = 60_000;
 /** Records looked at before the event loop gets a turn. */
 const LOOKED_PER_TURN = 500;
-const APPEARS_POLL_MS = 20;
 
 /** Sessions in the store, and the index that knows them by user. */
 export class Sessions {
@@ -53,14 +51,9 @@ export class Sessions {
     );
   }
 
-  /** Waits until what another machine wrote can be read here. False: it did not come in time. */
-  async appears(id: string, withinMs: number): Promise<boolean> {
-    const deadline = performance.now() + withinMs;
-    while (this.get(id) === undefined) {
-      if (performance.now() > deadline) return false;
-      await sleep(APPEARS_POLL_MS);
-    }
-    return true;
+  /** What other machines have stored is here, too. Rejects when it cannot be had. */
+  catchUp(): Promise<void> {
+    return this.#store.catchUp();
   }
 
   /** Stores it under a new id; resolves with the cookie's value. */

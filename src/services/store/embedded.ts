@@ -43,6 +43,8 @@ export class EmbeddedStore extends Reader implements RecordStore {
     });
   }
 
+  async catchUp(): Promise<void> {}
+
   async lock(name: string, ttlMs: number): Promise<Release | null> {
     const { locks } = this.environment;
     const now = this.#now();

@@ -51,6 +51,8 @@ export interface RecordStore extends RecordReader {
   ): Promise<T | undefined>;
   /** A write that is no change: nobody is told. For "last used" and the like. `update` has the same as an option. */
   quiet(kind: RecordKind, id: string, value: unknown): Promise<void>;
+  /** With Redis: resolves when what is there now is here too, or rejects. Without: at once. */
+  catchUp(): Promise<void>;
   /**
    * Takes the lock of this name for `ttlMs` at most, for this process alone. null: somebody else has it. Never waits.
    * With Redis the lock counts on all machines.

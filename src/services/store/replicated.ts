@@ -29,6 +29,7 @@ export class ReplicatedStore extends Reader implements RecordStore {
   readonly #closing = new AbortController();
   #settling: Promise<void> | null = null;
   #following: Promise<void> = Promise.resolve();
+  #catchingUp: Promise<void> | null = null;
   #away = false;
 
   constructor(environment: Environment, url: string, log: StoreLog | undefined) {
@@ -82,6 +83,14 @@ export class ReplicatedStore extends Reader implements RecordStore {
     throw new StoreFault(`a ${kind} is being changed by too many others`);
   }
 
+  /** Once for all who ask. */
+  catchUp(): Promise<void> {
+    this.#catchingUp ??= this.#catchUp().finally(() => {
+      this.#catchingUp = null;
+    });
+    return this.#catchingUp;
+  }
+
   async lock(name: string, ttlMs: number): Promise<Release | null> {
     const token = randomUUID();
     if (!(await this.#redis.lock(name, token, ttlMs))) return null;
@@ -107,6 +116,12 @@ export class ReplicatedStore extends Reader implements RecordStore {
     if (written.result !== 'done') return false;
     if (!(await catchUp(this.#local, this.#redis, written.n))) await this.#settle();
     return true;
+  }
+
+  async #catchUp(): Promise<void> {
+    const { n, epoch } = await this.#redis.position();
+    const here = this.#local.position().epoch === epoch && (await catchUp(this.#local, this.#redis, n));
+    if (!here) await this.#settle();
   }
 
   /** Once for all who ask. */

@@ -137,7 +137,6 @@ export class JwtProvider implements Provider {
 
   close(): void {
     this.#closed = true;
-    this.#keys.close();
     this.#stopListening?.();
     this.#cache.clear();
   }

@@ -22,7 +22,6 @@ export class ProviderKeys {
   readonly #now: () => number;
   #ring: KeyRing;
   #refresh: Promise<unknown> | null = null;
-  #closed = false;
 
   /** Throws an Error for people when a key of the configuration cannot be used. `source` null: they are all there. */
   constructor(
@@ -35,7 +34,7 @@ export class ProviderKeys {
     const read = () => KeyRing.published(source?.current() ?? null, config.algorithms);
     this.#ring = source === null ? KeyRing.configured(configuredKeys(provider, config)) : read();
     source?.onChange(() => {
-      if (this.#closed) return;
+      // Also when the provider is closed: tokens may still wait for their key.
       this.#ring = read();
       onChange();
     });
@@ -75,10 +74,6 @@ export class ProviderKeys {
       if (!joined || this.isQuiet(header)) break;
     }
     return UNKNOWN_KEY;
-  }
-
-  close(): void {
-    this.#closed = true;
   }
 
   #refreshed(source: KeySource, kid: string | null): Promise<unknown> {
