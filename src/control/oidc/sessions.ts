@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type SessionRecord, sessionId } from '../../services/sessions/session-record.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import { inTurns } from './turns.js';
