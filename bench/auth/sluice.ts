@@ -8,10 +8,10 @@ import { AUDIENCE, ISSUER, type SigningKey } from './tokens.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url);
 
-/** Whether Sluice counts requests by user as HAProxy does. To be switched on when the `limit` filter is there. */
-export const PER_USER_LIMIT = false;
+/** Whether Sluice counts requests by user, as HAProxy does. */
+export const PER_USER_LIMIT = true;
 
-const LIMIT = 'limit: [{ by: [user], rate: 100000000/s }]';
+const LIMIT = 'limit: [{ by: [user], rate: 1000000/s }]';
 
 function provider(key: SigningKey): string {
   const material =
