@@ -22,10 +22,11 @@ export class BoundedMap<K, V> {
 
   set(key: K, value: V): void {
     if (this.#half === 0) return;
+    if (this.#young.size >= this.#half) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
     this.#young.set(key, value);
-    if (this.#young.size < this.#half) return;
-    this.#old = this.#young;
-    this.#young = new Map();
   }
 
   delete(key: K): void {
@@ -33,13 +34,15 @@ export class BoundedMap<K, V> {
     this.#old.delete(key);
   }
 
+  /** Forgets all entries of which this is true; one pass, however many they are. */
+  drop(goes: (value: V) => boolean): void {
+    for (const half of [this.#young, this.#old]) {
+      for (const [key, value] of half) if (goes(value)) half.delete(key);
+    }
+  }
+
   clear(): void {
     this.#young = new Map();
     this.#old = new Map();
-  }
-
-  *entries(): IterableIterator<[K, V]> {
-    yield* this.#young;
-    for (const entry of this.#old) if (!this.#young.has(entry[0])) yield entry;
   }
 }

@@ -20,12 +20,13 @@ export const reload: Endpoint = {
   method: 'POST',
   summary:
     'Reads the configuration file again. 200: the new generation runs. 422: refused, with every mistake in the file. 500: not all workers took it.',
-  async handle(plane) {
+  async handle(plane, { remote }) {
     if (plane.phase() !== 'running') {
       return problem(409, 'Not running', `the gateway is ${plane.phase()}: it takes no configuration now`);
     }
     const { result, generation, mistakes, warnings, restartNeeded, workers } =
       await plane.reload('admin API');
+    plane.audit({ event: 'admin.config.reload', result, generation, remote });
     const outcome = { generation, restartNeeded, warnings: warnings.map(describe), workers };
     if (result === 'ok') return json({ result, ...outcome });
     if (result === 'refused') {

@@ -3,11 +3,12 @@ import { timingSafeEqual } from 'node:crypto';
 import type { ApiKeyConfig } from '../../config/schema/auth.js';
 import { DUPLICATE_CREDENTIALS, type Failure, INVALID_API_KEY } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
+import { BoundedMap } from '../bounded-map.js';
 import type { Identity, Outcome, Provider, ProviderCounts, Refusal } from '../identity.js';
+import { ProviderCounter } from '../provider-counter.js';
 import type { Change, RecordReader } from '../store/record-store.js';
 import type { StoreWatch } from '../store/store-watch.js';
 import { hashOf, hasRightChecksum, keyIdIn } from './api-key.js';
-import { BoundedMap } from './bounded-map.js';
 import type { ConsumerRecord, KeyRecord } from './key-record.js';
 import { Networks } from './networks.js';
 
@@ -63,14 +64,11 @@ export class ApiKeyProvider implements Provider {
   readonly privateHeader: string;
   readonly privateCookie = null;
   readonly #env: ApiKeyEnv;
-  readonly #verified: BoundedMap<Verified>;
-  readonly #networks = new BoundedMap<Networks>(MOST_NETWORKS);
+  readonly #verified: BoundedMap<string, Verified>;
+  readonly #networks = new BoundedMap<string, Networks>(MOST_NETWORKS);
   readonly #stopListening: () => void;
   #used = new Map<string, number>();
-  #accepted = 0;
-  #refused: Record<string, number> = {};
-  #hits = 0;
-  #misses = 0;
+  readonly #counter = new ProviderCounter();
 
   constructor(name: string, config: ApiKeyConfig, env: ApiKeyEnv) {
     this.name = name;
@@ -88,21 +86,21 @@ export class ApiKeyProvider implements Provider {
   authenticate(x: Exchange): Outcome {
     const key = this.#keyIn(x);
     if (key === null) return null;
-    if (key === SEVERAL) return this.#refuse(REASONS.duplicate);
+    if (key === SEVERAL) return this.#counter.refused(REASONS.duplicate);
     let verified: Verified | Refusal | undefined = this.#verified.get(key);
-    if (verified !== undefined) this.#hits++;
+    if (verified !== undefined) this.#counter.hits++;
     else {
-      this.#misses++;
+      this.#counter.misses++;
       verified = this.#verify(key);
-      if ('failure' in verified) return this.#refuse(verified);
+      if ('failure' in verified) return this.#counter.refused(verified);
       this.#verified.set(key, verified);
     }
     const { identity, networks } = verified;
     const now = this.#env.now();
-    if (identity.expiresAt <= now) return this.#refuse(REASONS.expired);
-    if (networks !== null && !networks.includes(x.clientIp)) return this.#refuse(REASONS.network);
+    if (identity.expiresAt <= now) return this.#counter.refused(REASONS.expired);
+    if (networks !== null && !networks.includes(x.clientIp)) return this.#counter.refused(REASONS.network);
     this.#used.set(identity.keyId, now);
-    this.#accepted++;
+    this.#counter.accepted++;
     return identity;
   }
 
@@ -124,15 +122,7 @@ export class ApiKeyProvider implements Provider {
   }
 
   flush(): ProviderCounts {
-    const counts = {
-      accepted: this.#accepted,
-      refused: this.#refused,
-      cacheHits: this.#hits,
-      cacheMisses: this.#misses,
-    };
-    this.#accepted = this.#hits = this.#misses = 0;
-    this.#refused = {};
-    return counts;
+    return this.#counter.flush();
   }
 
   close(): void {
@@ -190,11 +180,6 @@ export class ApiKeyProvider implements Provider {
       this.#networks.set(text, networks);
     }
     return networks;
-  }
-
-  #refuse(refusal: Refusal): Refusal {
-    this.#refused[refusal.reason] = (this.#refused[refusal.reason] ?? 0) + 1;
-    return refusal;
   }
 
   #forget(changes: readonly Change[] | null): void {

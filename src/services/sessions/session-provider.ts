@@ -213,7 +213,7 @@ export class SessionProvider implements Provider {
     }
     const changed = new Set(changes.flatMap(({ kind, id }) => (kind === 'session' ? id : [])));
     if (changed.size === 0) return;
-    for (const [sid, { id }] of this.#known.entries()) if (changed.has(id)) this.#known.delete(sid);
+    this.#known.drop(({ id }) => changed.has(id));
   }
 }
 
