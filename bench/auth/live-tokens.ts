@@ -16,6 +16,7 @@ export async function measureLiveTokens(
 ): Promise<Costs> {
   const guards = [
     { part: 'guarded', contender: sluiceJwt(key, PER_USER_LIMIT) },
+    { part: 'guarded without limit', contender: sluiceJwt(key, false) },
     { part: 'peer', contender: haproxyJwt(key, true) },
     // As long as we have no limit, like is compared with like, too.
     ...(PER_USER_LIMIT ? [] : [{ part: 'peer without limit', contender: haproxyJwt(key, false) } as const]),

@@ -11,7 +11,8 @@ export type Part =
   | 'plain' // a plain proxy, the same requests as the guards get
   | 'guarded'
   | 'peer'
-  | 'peer without limit';
+  | 'peer without limit'
+  | 'guarded without limit';
 
 /** Somebody, and what is asked of it. */
 export interface Entry {
