@@ -132,8 +132,12 @@ class Primary implements ControlPlane {
       totals: this.totals,
       inForce: () => this.#reloader.inForce,
       supplies: (config) => this.#supplies(config),
-      onGone: (id) => this.#departments.forEach((each) => each.workerGone?.(id)),
-      onReport: (report) => this.#departments.forEach((each) => each.reported?.(report)),
+      onGone: (id) => {
+        for (const department of this.#departments) department.workerGone?.(id);
+      },
+      onReport: (report) => {
+        for (const department of this.#departments) department.reported?.(report);
+      },
     });
     this.#reloader = new Reloader({
       file: options.file,
