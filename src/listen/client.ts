@@ -76,11 +76,11 @@ export class HttpClient implements Client {
     // From here on the connection is the socket's: it has its own way to say that the client has gone.
     this.#over = true;
     this.#isGone = true;
-    this.#res.cork(() => {
-      this.#writeHead();
-      const key = this.#x.header('sec-websocket-key') ?? '';
-      this.#res.upgrade<SocketData>({ link }, key, protocol, '', context);
-    });
+    this.#res.cork(() => this.#writeHead());
+    // Not within `cork`: when that ends, the listener takes a socket that has kept its address for one that still speaks
+    // HTTP, reads its state from what is something else by now, and often enough closes it.
+    const key = this.#x.header('sec-websocket-key') ?? '';
+    this.#res.upgrade<SocketData>({ link }, key, protocol, '', context);
     return link.socket;
   }
 

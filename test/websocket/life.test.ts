@@ -45,6 +45,19 @@ async function residentBytes(gateway: RunningGateway): Promise<number> {
   return Number(/^sluice_worker_resident_bytes\{worker="1"\} (\d+)/m.exec(body)?.[1]);
 }
 
+describe('handshakes', () => {
+  it('that were taken stay: hundreds of them, over young processes', async () => {
+    for (let i = 0; i < 3; i++) {
+      const gateway = await startGateway(configOf({ game: true }));
+      const clients = Array.from({ length: 150 }, () => openSocket(`${gateway.url}/game`));
+      await Promise.all(clients.map(({ opened }) => opened));
+      for (const client of clients) client.socket.send('there');
+      for (const client of clients) expect(await client.next()).toBe('there');
+      await gateway.stop();
+    }
+  });
+});
+
 describe('a client that does not read', () => {
   it('makes the service wait, costs a bounded memory, loses nothing, and disturbs nobody', async () => {
     const gateway = await startGateway(configOf({ game: { buffer: '64KiB' } }));
