@@ -98,6 +98,22 @@ function busyGateway(): GatewayFacts {
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
+    waits: new Map([
+      [
+        'perUser',
+        {
+          waiting: 2,
+          entered: 5,
+          admitted: 1,
+          refused: 0,
+          left: 1,
+          expired: 1,
+          full: 0,
+          waitedMs: 1_500,
+          classes: [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0],
+        },
+      ],
+    ]),
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
