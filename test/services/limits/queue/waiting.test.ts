@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RATE_LIMITED } from '../../../../src/errors.ts';
-import { settled, World } from './workers.ts';
+import { settled, TestWorker, World } from './workers.ts';
 
 const queue = { max: 10, deadline: '2s' };
 const byIp = { by: ['ip'], rate: '10/s', burst: 1, over: { queue } };
@@ -132,22 +132,37 @@ describe('who comes later', () => {
 
   it('also when they wait in another worker', async () => {
     const world = new World(2);
-    const [a, b] = world.workers.map((worker) => worker.route({ inFlight }));
-    const held = [a!({}), a!({})];
-    const first = a!({});
-    await world.pass(20);
-    const second = b!({});
-    expect(second.state).toBe('waiting');
-    held[0]!.finish();
-    await world.pass(10);
-    expect([first.state, second.state]).toEqual(['admitted', 'waiting']);
-    held[1]!.finish();
-    await world.pass(10);
-    expect(second.state).toBe('admitted');
+    const cost = { header: 'x-cost', default: 1, max: 100 };
+    const [a, b] = world.workers.map((worker) => worker.route({ byIp: { ...byIp, burst: 5, cost } }));
+    a!({ headers: ['x-cost', '5'] });
+    const dear = a!({ headers: ['x-cost', '4'] });
+    await world.pass(150);
+    const cheap = b!({});
+    expect([dear.state, cheap.state]).toEqual(['waiting', 'waiting']);
+    await world.pass(252);
+    expect([dear.state, cheap.state]).toEqual(['admitted', 'waiting']);
+    await world.pass(120);
+    expect(cheap.state).toBe('admitted');
+  });
+
+  it('and workers take turns in the order of arrival', async () => {
+    const world = new World(2);
+    const [a, b] = world.workers.map((worker) => worker.route({ byIp }));
+    a!({});
+    const all: ReturnType<NonNullable<typeof a>>[] = [];
+    for (let i = 0; i < 8; i++) {
+      all.push((i % 2 === 0 ? a : b)!({}));
+      await world.pass(12);
+    }
+    for (let n = 1; n <= 8; n++) {
+      await world.pass(n === 1 ? 10 : 100);
+      expect(all.map(({ state }) => state === 'admitted')).toEqual(all.map((_, i) => i < n));
+    }
   });
 
   it('does not wait for those of a worker that is gone', async () => {
     const world = new World(2);
+    const other = { ...inFlight, max: 1 };
     const [a, b] = world.workers.map((worker) => worker.route({ inFlight }));
     const held = [b!({}), b!({})];
     a!({});
@@ -155,10 +170,13 @@ describe('who comes later', () => {
     await world.pass(100);
     held[0]!.finish();
     expect(b!({}).state).toBe('admitted');
-    // Another one starts under its id: what the dead one wrote is not its own.
-    const { TestWorker } = await import('./workers.ts');
-    world.workers[0] = new TestWorker(world, 1);
-    world.workers[0].room.tick(world.now);
+    // Another one starts under its id and has requests that wait, for something else: what the dead one wrote is not its own.
+    const next = new TestWorker(world, 1);
+    world.workers[0] = next;
+    const ask = next.route({ other });
+    ask({});
+    expect(ask({}).state).toBe('waiting');
+    await world.pass(20);
     held[1]!.finish();
     expect(b!({}).state).toBe('admitted');
   });
@@ -230,11 +248,11 @@ describe('a queue that is full', () => {
 describe('a reload', () => {
   it('lets those who wait keep their place, before those who come after it', async () => {
     const world = new World();
-    const before = world.first.route({ byIp });
-    before({});
-    const first = before({});
-    const after = world.first.route({ byIp: { ...byIp, over: { queue: { max: 50, deadline: '3s' } } } });
-    const second = after({});
+    const old = world.first.route({ byIp });
+    old({});
+    const first = old({});
+    const renewed = world.first.route({ byIp: { ...byIp, over: { queue: { max: 50, deadline: '3s' } } } });
+    const second = renewed({});
     expect(second.state).toBe('waiting');
     await world.pass(101);
     expect([first.state, second.state]).toEqual(['admitted', 'waiting']);

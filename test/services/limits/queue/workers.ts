@@ -117,10 +117,11 @@ export class TestWorker {
 
 export class World {
   now = 10_000;
-  readonly segment: Segment = plainSegment({ keys: 2_000, workers: 4, holdsPerWorker: 200 });
+  readonly segment: Segment;
   readonly workers: TestWorker[];
 
-  constructor(count = 1) {
+  constructor(count = 1, keys = 2_000) {
+    this.segment = plainSegment({ keys, workers: 4, holdsPerWorker: 200 });
     this.workers = Array.from({ length: count }, (_, i) => new TestWorker(this, i + 1));
   }
 
