@@ -86,7 +86,7 @@ export function overContradictions(
     refuse('over', 'weights need fairBy: without it all wait in one row', 'fairBy: [user]');
   if (perKey !== undefined && perKey > max)
     refuse('over', `perKey ${perKey} is more than max ${max}`, `at most ${max}`);
-  if (fairBy?.every((key) => by.includes(key)))
+  if (fairBy?.length && fairBy.every((key) => by.includes(key)))
     refuse('over', 'all who wait for one bucket agree in what fairBy names', 'a key that `by` does not have');
 }
 
