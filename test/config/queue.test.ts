@@ -90,7 +90,7 @@ describe('a queue', () => {
         /^3:\d+ {2}limits\.one\.over {2}"wait" is not allowed here; expected reject, queue/,
       ),
     ]);
-    expect(mistakes('{ by: [ip], rate: 5/s, over: que }')[0]).toMatch(/did you mean queue\?$/);
+    expect(mistakes('{ by: [ip], rate: 5/s, over: queu }')[0]).toMatch(/did you mean queue\?$/);
   });
 
   it('is nothing for a quota', () => {
