@@ -1,17 +1,21 @@
 /** The waiting requests of one key at one bucket, in the order of their arrival. */
+import { Chain, type Link } from './chain.js';
 import type { Placed } from './heap.js';
 import type { Line } from './line.js';
 import type { Waiter } from './waiter.js';
 
-export class Flow implements Placed {
+export class Flow implements Placed, Link<Flow> {
   /** Among those of its line, by `turn`. */
   place = -1;
   /** When its first request comes: see `Line`. */
   turn = 0;
+  /** Among those in which as many wait. */
+  ahead: Flow | null = null;
+  behind: Flow | null = null;
   readonly h1: number;
   readonly h2: number;
   readonly line: Line;
-  readonly waiters = new Set<Waiter>();
+  readonly waiters = new Chain<Waiter>();
 
   constructor(line: Line, h1: number, h2: number) {
     this.line = line;
@@ -21,13 +25,6 @@ export class Flow implements Placed {
 
   /** Who has waited longest. There is somebody. */
   get first(): Waiter {
-    return this.waiters.values().next().value as Waiter;
-  }
-
-  /** Who came last. Linear, so only for a flow that loses its place. */
-  get last(): Waiter {
-    let last = this.first;
-    for (const waiter of this.waiters) last = waiter;
-    return last;
+    return this.waiters.first as Waiter;
   }
 }

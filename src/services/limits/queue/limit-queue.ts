@@ -1,4 +1,5 @@
 /** All that waits for one limit in this worker, whichever bucket it waits for: how much of it, and which key has the most. */
+import { Chain } from './chain.js';
 import type { Flow } from './flow.js';
 import type { Waiter } from './waiter.js';
 
@@ -34,7 +35,7 @@ export class LimitQueue {
   waiting = 0;
   #counts = noWaits();
   /** Flows by how many wait in them; place 0 is unused. */
-  readonly #byLength: Set<Flow>[] = [];
+  readonly #byLength: Chain<Flow>[] = [];
   #longest = 0;
 
   constructor(name: string) {
@@ -52,8 +53,8 @@ export class LimitQueue {
   }
 
   /** The key of which most requests wait. */
-  get longest(): Flow | undefined {
-    return this.#byLength[this.#longest]?.values().next().value;
+  get longest(): Flow | null {
+    return this.#byLength[this.#longest]?.first ?? null;
   }
 
   enter(waiter: Waiter, flow: Flow): void {
@@ -67,7 +68,7 @@ export class LimitQueue {
   leave(waiter: Waiter, how: Ending, waitedMs: number): void {
     const flow = waiter.flow as Flow;
     waiter.flow = null;
-    flow.waiters.delete(waiter);
+    flow.waiters.remove(waiter);
     this.waiting--;
     this.#resize(flow, flow.waiters.size + 1);
     const counts = this.#counts;
@@ -84,10 +85,10 @@ export class LimitQueue {
   #resize(flow: Flow, before: number): void {
     const byLength = this.#byLength;
     const { size } = flow.waiters;
-    byLength[before]?.delete(flow);
+    if (before > 0) (byLength[before] as Chain<Flow>).remove(flow);
     if (size > 0) {
-      byLength[size] ??= new Set();
-      (byLength[size] as Set<Flow>).add(flow);
+      byLength[size] ??= new Chain();
+      (byLength[size] as Chain<Flow>).add(flow);
     }
     if (size > this.#longest) this.#longest = size;
     while (this.#longest > 0 && byLength[this.#longest]?.size === 0) this.#longest--;

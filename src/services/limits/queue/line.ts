@@ -161,7 +161,7 @@ export class Line implements Placed {
 }
 
 /** What is shown is shown again before others forget it. */
-const REPEAT_MS = 250;
+const REPEAT_MS = 2_000;
 
 function arrival(now: number): number {
   return (2 * Math.floor((now * STEPS_PER_MS) / 2)) | 0;

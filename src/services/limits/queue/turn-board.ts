@@ -22,7 +22,7 @@ export const LOOK_EVERY_MS = 16;
 /** One that has not for so long is not waited for. */
 const ABSENT_AFTER_MS = 60;
 /** For how long a turn is shown without being shown again. */
-const SHOWN_MS = 1_000;
+const SHOWN_MS = 5_000;
 
 /** A turn is even; shown with this bit it is somebody's. */
 const TAKEN = 1;

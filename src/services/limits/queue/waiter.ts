@@ -2,6 +2,7 @@
 import type { Exchange } from '../../../exchange.js';
 import type { Verdict } from '../../../pipeline.js';
 import type { LimitVariant } from '../limit.js';
+import type { Link } from './chain.js';
 import type { Flow } from './flow.js';
 import type { Placed } from './heap.js';
 import type { LimitQueue } from './limit-queue.js';
@@ -43,13 +44,16 @@ export interface FairKey {
   readonly h2: number;
 }
 
-export class Waiter implements Placed {
+export class Waiter implements Placed, Link<Waiter> {
   /** Among all, by `until`. */
   place = -1;
   /** The limit it waits for, by its place in the question. */
   at = 0;
   /** null: it does not wait. */
   flow: Flow | null = null;
+  /** In its flow. */
+  ahead: Waiter | null = null;
+  behind: Waiter | null = null;
   /** When it came to where it waits. */
   since: number;
   /** When it must be over. */

@@ -17,7 +17,7 @@ import type { Waiter } from './waiter.js';
 /** How often to look for what other workers do: end a request in flight, take their turn. */
 const POLL_MS = 4;
 /** With very many buckets that are waited for, less often: to look must not be all that a worker does. */
-const POLL_MS_PER_LINE = 0.02;
+const POLL_MS_PER_LINE = 0.04;
 /** However long a limit says it takes: it may get room sooner, and others must know that somebody waits. */
 const LONGEST_SLEEP_MS = 500;
 /** Waits that are ended in one go: what follows of each takes some 10 us. */
@@ -176,7 +176,7 @@ export class WaitingRoom {
     let line = this.#lines.get(h1, h2);
     const length = line?.find(key)?.waiters.size ?? 0;
     const longest = queue.waiting >= max ? queue.longest : null;
-    if (length >= perKey || (longest !== null && (longest?.waiters.size ?? 0) <= length + 1)) {
+    if (length >= perKey || (longest !== null && longest.waiters.size <= length + 1)) {
       queue.turnAway();
       return false;
     }
@@ -196,7 +196,7 @@ export class WaitingRoom {
     this.#board.look(this.#waiting, now);
     line.show(now);
     // Somebody's last place has gone to a key that has fewer.
-    if (longest) this.#refuse(longest.last, 'full', now);
+    if (longest !== null) this.#refuse(longest.waiters.last as Waiter, 'full', now);
     return true;
   }
 
