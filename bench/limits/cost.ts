@@ -40,6 +40,8 @@ interface Added {
   readonly cpuUs: number;
   /** Above the one without limits in the same round. */
   readonly addedUs: number;
+  /** The quartiles of that: far apart, the machine was not quiet. */
+  readonly between: readonly [low: number, high: number];
 }
 
 /** In the order of `VARIANTS`, medians over all rounds of all sets. */
@@ -71,10 +73,15 @@ export async function measureCost(origin: string, plan: CostPlan): Promise<Added
     }
     for (const standing of standings) await standing.stop();
   }
-  return VARIANTS.map((_, i) => ({
-    cpuUs: median(costs[i] as number[]),
-    addedUs: median(added[i] as number[]),
-  }));
+  return VARIANTS.map((_, i) => {
+    const differences = (added[i] as number[]).toSorted((a, b) => a - b);
+    const at = (part: number) => differences[Math.round((differences.length - 1) * part)] as number;
+    return {
+      cpuUs: median(costs[i] as number[]),
+      addedUs: median(differences),
+      between: [at(0.25), at(0.75)],
+    };
+  });
 }
 
 async function costOf({ url, pid }: { url: string; pid: number }, seconds: number): Promise<number> {
@@ -97,11 +104,12 @@ export function costBar(costs: readonly Added[]): Bar {
 
 export function costTable(costs: readonly Added[]): string {
   return table(
-    ['', 'CPU us/request', 'above no limit'],
-    costs.map(({ cpuUs, addedUs }, i) => [
+    ['', 'CPU us/request', 'above no limit', 'half of all rounds between'],
+    costs.map(({ cpuUs, addedUs, between }, i) => [
       (VARIANTS[i] as (typeof VARIANTS)[number]).name,
       cpuUs.toFixed(2),
       i === 0 ? '-' : addedUs.toFixed(2),
+      i === 0 ? '-' : between.map((us) => us.toFixed(2)).join(' and '),
     ]),
   );
 }

@@ -79,8 +79,8 @@ export async function measureExactness(seconds: number): Promise<Bar> {
 
 const KEYS = 1_000_000;
 const SLICES = 6;
-/** The clock has steps of about this, and the machine noise. */
-const NOISE_US = 0.3;
+/** What counts as unchanged: as it takes a part of this more, or this many microseconds. The processor's caches hold less than the table. */
+const NOISE = { part: 0.2, us: 0.3 };
 
 /** A million keys in a minute, all in use at its end. Figures are medians of the processes. */
 export async function measureManyKeys(seconds: number): Promise<{ bars: Bar[]; table: string }> {
@@ -99,7 +99,9 @@ export async function measureManyKeys(seconds: number): Promise<{ bars: Bar[]; t
   const last = SLICES - 1;
   // In the first slice code is compiled.
   const change = (kind: 'fresh' | 'known') => at(kind, last, 0) - at(kind, 1, 0);
-  const unchanged = (['fresh', 'known'] as const).every((kind) => change(kind) <= NOISE_US);
+  const unchanged = (['fresh', 'known'] as const).every(
+    (kind) => change(kind) <= Math.max(NOISE.us, NOISE.part * at(kind, 1, 0)),
+  );
   const admitted = reports.reduce((sum, report) => sum + report.admitted, 0);
   const bars: Bar[] = [
     {
@@ -111,7 +113,7 @@ export async function measureManyKeys(seconds: number): Promise<{ bars: Bar[]; t
     },
     {
       what: `${KEYS.toLocaleString('en')} distinct keys in ${seconds} s: decision time`,
-      bar: `unchanged (p50 within ${NOISE_US} us)`,
+      bar: `unchanged (p50 within ${NOISE.us} us or ${NOISE.part * 100} %)`,
       measured: `known key ${signed(change('known'))} us, new key ${signed(change('fresh'))} us`,
       met: unchanged,
     },
