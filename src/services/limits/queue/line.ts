@@ -83,8 +83,7 @@ export class Line implements Placed {
       const ahead = (turn - time) | 0;
       this.#time = time;
       flow.turn = ahead > 0 && ahead < REACH ? turn : time;
-      // So that what it has does not depend on who remembers it; and the time, or it would begin anew without it.
-      this.#board.setTurnOf(flow, flow.turn, this.#memoryMs, now);
+      // Kept as long as anybody waits, or another worker would begin anew.
       this.#board.setTimeAt(this, time, this.#memoryMs, now);
     } else flow.turn = arrival(now);
     const same = this.#byKey.get(h1);

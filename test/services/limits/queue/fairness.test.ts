@@ -45,8 +45,14 @@ interface Member {
 }
 
 /** How much each member was let through, after a while to warm up. */
-async function contend(limit: unknown, members: Member[], ms: number, holdMs = 0): Promise<number[]> {
-  const world = new World(2);
+async function contend(
+  limit: unknown,
+  members: Member[],
+  ms: number,
+  holdMs = 0,
+  workers = 2,
+): Promise<number[]> {
+  const world = new World(workers);
   const asks = world.workers.map((worker: TestWorker) => worker.route({ limit: limit as Definition }));
   const crowds = members.map(({ caller, connections }) =>
     connections.map((count, i) => new Crowd(asks[i]!, caller, count, holdMs)),
@@ -143,4 +149,46 @@ it('what a request costs is what its key pays in turns', async () => {
   const [dear, cheap] = await contend(limit, members, 1_500);
   expect(cheap! / dear!).toBeGreaterThan(4);
   expect(cheap! / dear!).toBeLessThan(6);
+});
+
+it('over four workers, of which each has other keys, a greedy key in all of them gets its share and no more', async () => {
+  const limit = { by: ['global'], rate: '400/s', burst: 4, over: { queue } };
+  const members = [
+    { caller: { user: 'greedy' }, connections: [20, 20, 20, 20] },
+    ...[0, 1, 2, 3].map((w) => ({
+      caller: { user: `modest ${w}` },
+      connections: [0, 1, 2, 3].map((other) => (other === w ? 8 : 0)),
+    })),
+  ];
+  const shares = await contend(limit, members, 1_500, 0, 4);
+  expect(Math.max(...shares) / Math.min(...shares), `shares ${shares}`).toBeLessThan(1.3);
+  expect(shares.reduce((a, b) => a + b)).toBeGreaterThan(550);
+});
+
+it('a worker that stands still for a moment again and again holds up nobody, and its keys get what they missed', async () => {
+  const world = new World(2);
+  const limit = { by: ['global'], rate: '200/s', burst: 20, over: { queue } };
+  const [a, b] = world.workers.map((worker) => worker.route({ limit }));
+  const here = [new Crowd(a!, { user: 'greedy' }, 40, 0), new Crowd(a!, { user: 'modest' }, 8, 0)];
+  const there = new Crowd(b!, { user: 'unlucky' }, 8, 0);
+  const slow = world.workers[1]!;
+  let stalls = 0;
+  const step = (now: number) => {
+    // 40 to 160 ms of standing still in each 400.
+    const length = 40 + (Math.floor(now / 400) % 4) * 40;
+    const stuck = now % 400 < length;
+    if (stuck && !slow.stuck) stalls++;
+    slow.stuck = stuck;
+    for (const crowd of here) crowd.step(now);
+    if (!stuck) there.step(now);
+  };
+  await world.pass(800, step);
+  for (const crowd of [...here, there]) crowd.admitted = 0;
+  await world.pass(3_200, step);
+  expect(stalls).toBeGreaterThan(6);
+  const [greedy, modest] = here.map(({ admitted }) => admitted) as [number, number];
+  const shares = `${greedy} ${modest} ${there.admitted}`;
+  expect(greedy / modest, shares).toBeLessThan(1.2);
+  expect(greedy / there.admitted, shares).toBeLessThan(1.5);
+  expect(greedy + modest + there.admitted, shares).toBeGreaterThan(3.2 * 200 * 0.9);
 });
