@@ -151,7 +151,7 @@ describe('a request that waits', () => {
     const admitted = 'sluice_limit_waits_total{limit="one",result="admitted"}';
     await eventually(async () => (await metric(gateway, admitted)) === 8);
     expect(await metric(gateway, 'sluice_limit_wait_seconds_count{limit="one"}')).toBe(8);
-    expect(await metric(gateway, 'sluice_limit_wait_seconds_sum{limit="one"}')).toBeGreaterThan(0.5);
+    expect(await metric(gateway, 'sluice_limit_wait_seconds_sum{limit="one"}')).toBeGreaterThan(0);
   });
 
   it('gets 429 at its deadline, and not much later', async () => {
