@@ -8,6 +8,7 @@ import type { MetricsDelta } from './observe/metrics.js';
 import type { DecisionCounts } from './services/authz/decision.js';
 import type { ProviderCounts } from './services/identity.js';
 import type { LimitCounts } from './services/limit-keeper.js';
+import type { WaitCounts } from './services/limits/queue/limit-queue.js';
 import type {
   CallbackCall,
   Introspection,
@@ -93,6 +94,8 @@ export interface WorkerReport {
   limits: LimitCounts;
   /** What WebSockets have done; null: there were none. */
   sockets: SocketCounts | null;
+  /** Who waits for limits, and how waits ended, by limit. */
+  waits: ReadonlyMap<string, WaitCounts>;
   /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
   keysUsed: ReadonlyMap<string, number>;
   /** Sessions that were used since: the hashes they are stored under. */

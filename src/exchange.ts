@@ -8,6 +8,7 @@ import type { Failure } from './errors.js';
 import type { Verdict } from './pipeline.js';
 import type { Identity } from './services/identity.js';
 import type { LimitTicket } from './services/limits/gate.js';
+import type { Waiter } from './services/limits/queue/waiter.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -146,6 +147,10 @@ export class Exchange {
   retryAfterS = 0;
   /** What limits have taken and may have to give back. */
   limitTickets: LimitTicket[] | null = null;
+  /** While it waits for a limit. */
+  limitWait: Waiter | null = null;
+  /** Milliseconds it has waited for limits. */
+  waitedMs = 0;
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 

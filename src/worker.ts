@@ -190,6 +190,7 @@ export class GatewayWorker implements WorkerHandlers {
       ...this.#access.report(),
       limits: this.#limits.report(),
       sockets: this.#sockets?.report() ?? null,
+      waits: this.#limits.reportWaits(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };
