@@ -5,6 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Config } from './config/schema.js';
 import type { MetricsDelta } from './observe/metrics.js';
+import type { OverloadReport } from './overload/overload.js';
 import type { DecisionCounts } from './services/authz/decision.js';
 import type { ProviderCounts } from './services/identity.js';
 import type { LimitCounts } from './services/limit-keeper.js';
@@ -81,6 +82,8 @@ export interface WorkerReport {
   decisions: ReadonlyMap<string, DecisionCounts>;
   /** What each limit has decided. */
   limits: LimitCounts;
+  /** Under which pressure it is, and what it has refused for it; null: there are no ceilings. */
+  overload: OverloadReport | null;
   /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
   keysUsed: ReadonlyMap<string, number>;
   /** Sessions that were used since: the hashes they are stored under. */

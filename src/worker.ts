@@ -20,6 +20,7 @@ import type { LineSink } from './observe/line-sink.js';
 import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
+import { OverloadKeeper } from './overload/keeper.js';
 import { AccessKeeper } from './services/access-keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
@@ -39,6 +40,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #loopDelay = new LoopDelay();
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
+  readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
     log: Log;
@@ -61,7 +63,7 @@ export class GatewayWorker implements WorkerHandlers {
   start = async ({ config, generation, memory, port }: WorkerCalls['start'][0]) => {
     const log = createLog(this.#lines, config.log.level, { pid: process.pid, worker: this.#id });
     const gateway = new Gateway({ log, accessLog: this.#lines, metrics: this.#metrics, workerId: this.#id });
-    await this.#put(gateway, { config, generation, memory });
+    await this.#put(gateway, { config, generation, memory }, log);
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -108,22 +110,28 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#drained !== null) throw new Error('the worker is draining');
     // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
     await running.listener.update(config.listen);
-    await this.#put(running.gateway, next);
+    await this.#put(running.gateway, next, running.log);
     running.config = config;
     running.log.level = config.log.level;
   }
 
   /** Prepares what filters ask for, and swaps the snapshot. */
-  async #put(gateway: Gateway, { config, generation, memory }: WorkerCalls['apply'][0]): Promise<void> {
+  async #put(
+    gateway: Gateway,
+    { config, generation, memory }: WorkerCalls['apply'][0],
+    log: Log,
+  ): Promise<void> {
     const limits = await this.#limits.prepare(config, memory);
+    const overload = await this.#overload.prepare(config, gateway, log);
     const prepared = await this.#access.prepare(config);
     try {
-      gateway.apply(config, generation, { access: prepared.access, limits });
+      gateway.apply(config, generation, { access: prepared.access, limits, overload });
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    await this.#overload.adopt(config);
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
@@ -139,6 +147,7 @@ export class GatewayWorker implements WorkerHandlers {
     listener.close();
     clearInterval(reports);
     this.#loopDelay.stop();
+    this.#overload.close();
     await this.#access.close();
     return { cut };
   }
@@ -155,6 +164,7 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
+      overload: this.#overload.report(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

@@ -1,4 +1,5 @@
 import type { WorkerReport } from '../bus.js';
+import { SHED_SLOTS } from '../overload/overload.js';
 import type { LimitCounter } from '../services/limits/gate.js';
 import { LatencyTotals } from './latency.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
@@ -28,6 +29,8 @@ export class Totals {
   readonly decisions = new Map<string, DecisionTotals>();
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
+  /** Refused for overload: see `OverloadReport`. */
+  readonly shed = new Float64Array(SHED_SLOTS);
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -61,6 +64,9 @@ export class Totals {
       this.limits.set(name, totals);
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
+    gauges.overload?.shed.forEach((count, slot) => {
+      this.shed[slot]! += count;
+    });
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);

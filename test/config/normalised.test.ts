@@ -31,6 +31,7 @@ describe('a configuration', () => {
       },
       limits: {},
       limiter: { keys: 1_000_000, whenFull: 'evict-oldest', inFlight: 16_384, headers: 'standard' },
+      overload: null,
       drain: { delay: 2_000, timeout: 30_000 },
       log: { level: 'info' },
       accessLog: {
