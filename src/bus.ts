@@ -9,6 +9,7 @@ import type { OverloadReport } from './overload/overload.js';
 import type { DecisionCounts } from './services/authz/decision.js';
 import type { ProviderCounts } from './services/identity.js';
 import type { LimitCounts } from './services/limit-keeper.js';
+import type { AdaptiveCounts } from './services/limits/adaptive/watch.js';
 import type {
   CallbackCall,
   Introspection,
@@ -82,6 +83,8 @@ export interface WorkerReport {
   decisions: ReadonlyMap<string, DecisionCounts>;
   /** What each limit has decided. */
   limits: LimitCounts;
+  /** What adaptive limits have decided about keys. */
+  adaptive: ReadonlyMap<string, AdaptiveCounts>;
   /** Under which pressure it is, and what it has refused for it; null: there are no ceilings. */
   overload: OverloadReport | null;
   /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */

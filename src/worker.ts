@@ -121,7 +121,7 @@ export class GatewayWorker implements WorkerHandlers {
     { config, generation, memory }: WorkerCalls['apply'][0],
     log: Log,
   ): Promise<void> {
-    const limits = await this.#limits.prepare(config, memory);
+    const limits = await this.#limits.prepare(config, memory, log);
     const overload = await this.#overload.prepare(config, gateway, log);
     const prepared = await this.#access.prepare(config);
     try {
@@ -164,6 +164,7 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
+      adaptive: this.#limits.reportAdaptive(),
       overload: this.#overload.report(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),

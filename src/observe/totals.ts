@@ -1,5 +1,6 @@
 import type { WorkerReport } from '../bus.js';
 import { SHED_SLOTS } from '../overload/overload.js';
+import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { LimitCounter } from '../services/limits/gate.js';
 import { LatencyTotals } from './latency.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
@@ -14,7 +15,7 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
+  'routes' | 'providers' | 'decisions' | 'limits' | 'adaptive' | 'keysUsed' | 'sessionsSeen'
 >;
 
 /**
@@ -29,6 +30,8 @@ export class Totals {
   readonly decisions = new Map<string, DecisionTotals>();
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
+  /** By limit. */
+  readonly adaptive = new Map<string, AdaptiveCounts>();
   /** Refused for overload: see `OverloadReport`. */
   readonly shed = new Float64Array(SHED_SLOTS);
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
@@ -46,7 +49,16 @@ export class Totals {
 
   merge(
     workerId: number,
-    { routes, providers, decisions, limits, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+    {
+      routes,
+      providers,
+      decisions,
+      limits,
+      adaptive,
+      keysUsed: _used,
+      sessionsSeen: _seen,
+      ...gauges
+    }: WorkerReport,
   ): void {
     this.workers.set(workerId, gauges);
     for (const [name, counts] of providers) {
@@ -63,6 +75,11 @@ export class Totals {
       const totals = this.limits.get(name) ?? { admitted: 0, refused: 0, shadowed: 0, noRoom: 0 };
       this.limits.set(name, totals);
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
+    }
+    for (const [name, counts] of adaptive) {
+      const totals = this.adaptive.get(name) ?? { throttled: 0, kept: 0, released: 0 };
+      this.adaptive.set(name, totals);
+      for (const key of Object.keys(totals) as (keyof AdaptiveCounts)[]) totals[key] += counts[key];
     }
     gauges.overload?.shed.forEach((count, slot) => {
       this.shed[slot]! += count;

@@ -98,6 +98,7 @@ function busyGateway(): GatewayFacts {
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
+    adaptive: new Map([['unusual', { throttled: 1, kept: 0, released: 1 }]]),
     overload: {
       pressure: { inFlight: 0.5 },
       refusing: { critical: 0, normal: 0, background: 0.25 },

@@ -3,11 +3,11 @@ import type { LimitConfig } from '../../config/schema/limits.js';
 import { LIMIT_TABLE_FULL, RATE_LIMITED } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import { CONTINUE, type Env, type Stage, type Stages, type Verdict } from '../../pipeline.js';
+import { AdaptiveWatch, type WatchEnv } from './adaptive/watch.js';
 import type { Algorithm } from './decision.js';
 import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
-import type { LimitMemory } from './memory.js';
 
 /** A limit as a route has it. */
 export interface NamedLimit {
@@ -17,8 +17,7 @@ export interface NamedLimit {
 
 export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
 
-export interface GateEnv {
-  readonly memory: LimitMemory;
+export interface GateEnv extends WatchEnv {
   readonly engine: LimitEngine;
   readonly headers: HeaderStyle;
   /** By the limit's name; the same for all routes. */
@@ -53,11 +52,20 @@ export function limitStages(limits: readonly NamedLimit[], env: GateEnv, route: 
   const holds = limits.some(({ config }) => config.algorithm === 'concurrency');
   const before = early.length === 0 ? null : new Gate(early, env, route, isBoth || holds);
   const after = late.length === 0 ? null : new Gate(late, env, route, holds);
+  const adaptive = limits.filter(({ config }) => config.algorithm === 'adaptive');
+  const watch = adaptive.length === 0 ? null : new AdaptiveWatch(adaptive, env, route);
+  const told = (check: Stage) => watch?.telling(check) ?? check;
+  const watchEnd = watch?.onDone ?? null;
   return {
-    ...(before !== null && { onArrival: before.check }),
-    ...(after !== null && { onRequest: after.check }),
+    ...(before !== null && { onArrival: told(before.check) }),
+    ...(after !== null && { onRequest: told(after.check) }),
     ...(env.headers !== 'off' && { onResponse: tellLimits(env.headers) }),
-    ...(holds && { onDone: (x: Exchange) => release(x, env) }),
+    ...((holds || watchEnd !== null) && {
+      onDone: (x: Exchange) => {
+        if (holds) release(x, env);
+        watchEnd?.(x);
+      },
+    }),
   };
 }
 
@@ -147,6 +155,7 @@ class Gate {
     let tightest = -1;
     for (let i = 0; i < this.#variants.length; i++) {
       const { name, algorithm } = this.#variants[i];
+      if (algorithm.untold) continue;
       const left = decision.remaining[i];
       const reset = Math.ceil(decision.resetMs[i] / 1000);
       if (style !== 'legacy') {
@@ -155,7 +164,7 @@ class Gate {
       }
       if (tightest < 0 || left < decision.remaining[tightest]) tightest = i;
     }
-    if (style === 'standard') return;
+    if (style === 'standard' || tightest < 0) return;
     if (x.legacyLimit !== null && x.legacyLimit[1] <= decision.remaining[tightest]) return;
     const { quota } = this.#variants[tightest].algorithm;
     x.legacyLimit = [quota, decision.remaining[tightest], Math.ceil(decision.resetMs[tightest] / 1000)];
