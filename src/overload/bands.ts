@@ -11,11 +11,14 @@ export interface Band {
   readonly most: number;
 }
 
-/** By class, the lowest first. The last one ends at the ceiling itself, which is never passed. */
+/**
+ * By class, the lowest first. What a class may not fill is kept for those above it, and must have room for as many as come in
+ * one turn of the event loop. The last band ends at the ceiling itself, which is never passed.
+ */
 export const IN_FLIGHT_BANDS: readonly Band[] = [
-  { from: 0.8, to: 0.9, most: 1 },
-  { from: 0.9, to: 0.97, most: 1 },
-  { from: 0.97, to: 1, most: 1 },
+  { from: 0.5, to: 0.7, most: 1 },
+  { from: 0.7, to: 0.85, most: 1 },
+  { from: 0.95, to: 1, most: 1 },
 ];
 
 /**

@@ -42,9 +42,10 @@ describe('requests in flight', () => {
   const { refused } = gateway({ inFlight: 100 });
 
   it.each([
-    ['a calm gateway', 79, [0, 0, 0]],
-    ['up to nine tenths', 90, [1, 0, 0]],
-    ['up to 97 in a hundred', 97, [1, 1, 0]],
+    ['a calm gateway', 50, [0, 0, 0]],
+    ['up to seven tenths', 70, [1, 0, 0]],
+    ['up to 85 in a hundred', 85, [1, 1, 0]],
+    ['up to 95 in a hundred', 95, [1, 1, 0]],
     ['at the ceiling', 100, [1, 1, 1]],
     ['beyond it', 500, [1, 1, 1]],
   ])('refuse by class: %s (%i)', (_, others, expected) => {
@@ -53,9 +54,9 @@ describe('requests in flight', () => {
 
   it('refuse a fraction in between, more with each', () => {
     for (const [others, share] of [
-      [82, 0.2],
-      [85, 0.5],
-      [88, 0.8],
+      [54, 0.2],
+      [60, 0.5],
+      [66, 0.8],
     ] as const)
       expect(Math.abs(refused('background', others) - share)).toBeLessThan(0.08);
   });
@@ -104,9 +105,9 @@ describe('a refused request', () => {
 describe('a calm gateway', () => {
   it('looks at no request: one comparison with what is in flight', () => {
     const { shedder } = gateway({ inFlight: 100, loopDelayMs: 50, memory: () => 0.2 });
-    expect(shedder.calmUpTo).toBe(80);
+    expect(shedder.calmUpTo).toBe(50);
     shedder.step(STEP, 10);
-    expect(shedder.calmUpTo).toBe(80);
+    expect(shedder.calmUpTo).toBe(50);
     expect(gateway({ loopDelayMs: 50 }).shedder.calmUpTo).toBeGreaterThan(1e6);
   });
 

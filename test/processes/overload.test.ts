@@ -83,15 +83,15 @@ describe('above the ceiling', () => {
     const { gateway, held, release } = await premises();
     await critical(gateway); // warms up
     const calm = await critical(gateway);
-    // Twice as many as there is room for: of 40 places this class gets 32 to 36.
+    // Twice as many as there is room for: of 40 places this class gets 20 to 28.
     const background = Array.from({ length: 2 * CEILING }, () => ask(gateway, '/reports/slow'));
-    await eventually(async () => (await pressure(gateway)) >= 0.79);
+    await eventually(async () => (await pressure(gateway)) >= 0.49);
     const loaded = await critical(gateway);
     expect(loaded.statuses).toEqual(new Set([200]));
     // Both on a machine that does other things too: what counts is that nothing waits behind the slow ones.
     expect(loaded.ms).toBeLessThan(4 * calm.ms + 5);
-    expect(held.length).toBeGreaterThanOrEqual(0.8 * CEILING);
-    expect(held.length).toBeLessThanOrEqual(0.9 * CEILING);
+    expect(held.length).toBeGreaterThanOrEqual(0.5 * CEILING);
+    expect(held.length).toBeLessThanOrEqual(0.7 * CEILING);
 
     const { body: metrics } = await gateway.ask('/metrics');
     const shed = Number(
@@ -134,9 +134,9 @@ describe('above the ceiling', () => {
 
   it('a reload sheds nothing, changes the ceilings, and takes them away', async () => {
     const { gateway, held, release, config } = await premises();
-    const waiting = Array.from({ length: 30 }, () => ask(gateway, '/reports/slow'));
-    await eventually(() => held.length === 30);
-    gateway.write({ ...config, overload: { inFlight: 30, memory: 'off' } });
+    const waiting = Array.from({ length: 20 }, () => ask(gateway, '/reports/slow'));
+    await eventually(() => held.length === 20);
+    gateway.write({ ...config, overload: { inFlight: 20, memory: 'off' } });
     expect((await gateway.reload()).status).toBe(200);
     expect((await ask(gateway, '/reports/now')).status).toBe(503);
     expect((await ask(gateway, '/orders/now')).status).toBe(503);
