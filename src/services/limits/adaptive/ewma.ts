@@ -27,6 +27,8 @@ const LONGEST_PAUSE = 60;
 /** Least spread: of the mean rate, and of the share of errors. */
 const LEAST_SPREAD = 0.5;
 const LEAST_RATIO_SPREAD = 0.05;
+/** Of few requests a share says little: so many are thought to have ended as usual, besides those that were seen. */
+const AS_USUAL = 5 * NEWEST;
 
 export function createEwma({ sensitivity, learn, minimum, signals }: ScorerOptions): Scorer {
   const byRate = signals.includes('rate');
@@ -59,9 +61,10 @@ export function createEwma({ sensitivity, learn, minimum, signals }: ScorerOptio
   function judgeErrors(past: Float32Array, { requests }: WindowOfKey, opinion: Opinion, known: boolean) {
     const rate = past[NOW] as number;
     const usual = past[RATIO] as number;
-    const ratio = rate > 0 ? Math.min(1, (past[NOW_ERRORS] as number) / rate) : 0;
+    const errors = Math.min(rate, past[NOW_ERRORS] as number);
+    const ratio = (errors + AS_USUAL * usual) / (rate + AS_USUAL);
     // How far a share of so few requests may be off by chance.
-    const chance = rate > 0 ? Math.sqrt((usual * (1 - usual) * NEWEST) / rate) : 1;
+    const chance = Math.sqrt((usual * (1 - usual) * NEWEST) / (rate + AS_USUAL));
     const spread = Math.max(deviation(usual, past[RATIO_SQUARE] as number), LEAST_RATIO_SPREAD, chance);
     const threshold = usual + sensitivity * spread;
     const isOff = known && ratio > threshold && rate > minimum;

@@ -155,6 +155,17 @@ describe('errors', () => {
     }
   });
 
+  it('at the usual share may be many by chance when there are few requests', () => {
+    const random = chance(13);
+    const one = key({ minimum: 0.1, signals: ['errors'] });
+    for (let s = 0; s < 3 * HOUR; s++) {
+      const requests = arrivals(0.7, random);
+      let errors = 0;
+      for (let i = 0; i < requests; i++) if (random() < 0.1) errors++;
+      expect(one.second(requests, errors), `second ${s}`).toBeNull();
+    }
+  });
+
   it('are noticed within five seconds when their share jumps at the usual rate', () => {
     const one = key();
     for (let s = 0; s < HOUR; s++) one.second(20, s % 50 === 0 ? 1 : 0);
