@@ -1,5 +1,5 @@
 import type { WorkerReport } from '../bus.js';
-import { SHED_SLOTS } from '../overload/overload.js';
+import { type OverloadReport, SHED_SLOTS } from '../overload/overload.js';
 import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { LimitCounter } from '../services/limits/gate.js';
 import { LatencyTotals } from './latency.js';
@@ -15,8 +15,8 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'adaptive' | 'keysUsed' | 'sessionsSeen'
->;
+  'routes' | 'providers' | 'decisions' | 'limits' | 'adaptive' | 'overload' | 'keysUsed' | 'sessionsSeen'
+> & { readonly overload: Omit<OverloadReport, 'shed'> | null };
 
 /**
  * What all workers counted since the gateway started. The primary adds up what they report, so a counter never goes
@@ -55,12 +55,17 @@ export class Totals {
       decisions,
       limits,
       adaptive,
+      overload,
       keysUsed: _used,
       sessionsSeen: _seen,
       ...gauges
     }: WorkerReport,
   ): void {
-    this.workers.set(workerId, gauges);
+    const { pressure, refusing } = overload ?? {};
+    this.workers.set(workerId, {
+      ...gauges,
+      overload: pressure && refusing ? { pressure, refusing } : null,
+    });
     for (const [name, counts] of providers) {
       const totals = this.providers.get(name) ?? new ProviderTotals();
       this.providers.set(name, totals);
@@ -81,7 +86,7 @@ export class Totals {
       this.adaptive.set(name, totals);
       for (const key of Object.keys(totals) as (keyof AdaptiveCounts)[]) totals[key] += counts[key];
     }
-    gauges.overload?.shed.forEach((count, slot) => {
+    overload?.shed.forEach((count, slot) => {
       this.shed[slot]! += count;
     });
     const nowMs = this.#nowMs();

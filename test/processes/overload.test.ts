@@ -101,6 +101,11 @@ describe('above the ceiling', () => {
     expect(metrics).toContain('sluice_overload_shed_total{priority="critical",signal="inFlight"} 0');
     expect(metrics).toMatch(/sluice_failures_total\{route="reports",code="OVERLOADED",blame="gateway"\} \d+/);
     expect((await gateway.ask('/readyz')).status).toBe(200);
+    const { body } = await gateway.ask('/workers');
+    expect(body.workers[0].overload).toEqual({
+      pressure: { inFlight: held.length / CEILING },
+      refusing: { critical: 0, normal: 0, background: expect.any(Number) },
+    });
 
     release();
     const answers = await Promise.all(background);
