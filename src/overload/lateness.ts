@@ -27,9 +27,14 @@ export class Lateness {
     this.#before = Number.NaN;
   }
 
-  /** Milliseconds; 0 as long as there are too few firings to say. */
+  /** There have been enough firings to say. */
+  get known(): boolean {
+    return this.#count >= SAMPLES;
+  }
+
+  /** Milliseconds; 0 as long as it is not known. */
   get ms(): number {
-    if (this.#count < SAMPLES) return 0;
+    if (!this.known) return 0;
     let first = 0;
     let second = 0;
     for (const late of this.#latest) {

@@ -96,10 +96,12 @@ export class LoadShedder {
   /** Every `TICK_MS`, with the time in milliseconds. */
   tick(now: number): void {
     if (now >= this.#settledAt) this.#lateness.fired(now);
-    if (++this.#ticks % TICKS_PER_STEP === 0) this.step(now, this.#lateness.ms);
+    if (++this.#ticks % TICKS_PER_STEP === 0) {
+      this.step(now, this.#lateness.known ? this.#lateness.ms : Number.NaN);
+    }
   }
 
-  /** Every `STEP_MS`, with the delay of the event loop. */
+  /** Every `STEP_MS`, with the delay of the event loop; NaN, which nobody knows, changes nothing. */
   step(now: number, lateMs: number): void {
     const { loopDelayMs, memory } = this.#ceilings;
     if (loopDelayMs > 0) this.#loop.step(lateMs / loopDelayMs, this.#offered);

@@ -248,6 +248,19 @@ describe('another configuration', () => {
 });
 
 describe('warming up', () => {
+  it('holds what is refused: a reload in the middle of an overload lets nobody in', () => {
+    const { log } = noting();
+    const shedder = new LoadShedder({ inFlight: 0 }, log);
+    shedder.adopt({ ...NONE, loopDelayMs: 50 });
+    let now = 0;
+    for (; now < 4_000; now += 200) shedder.tick(now);
+    const { refusing } = shedder.report();
+    expect(refusing.background).toBeGreaterThan(0);
+    shedder.warmUp(now + 2_000);
+    for (const end = now + 2_000; now < end; now += 50) shedder.tick(now);
+    expect(shedder.report().refusing).toEqual(refusing);
+  });
+
   it('takes no notice of the delay until it is over', () => {
     const { log } = noting();
     const shedder = new LoadShedder({ inFlight: 0 }, log);
