@@ -23,7 +23,7 @@ const RUNS = [
     overload: { loopDelay: '25ms', inFlight: 'off', memory: 'off' },
     background: true,
   },
-  { name: '`inFlight: 512`', overload: { loopDelay: 'off', inFlight: 512, memory: 'off' }, background: true },
+  { name: '`inFlight: 256`', overload: { loopDelay: 'off', inFlight: 256, memory: 'off' }, background: true },
 ] as const;
 
 async function startGateway(origin: string, overload: object | null) {
@@ -45,7 +45,7 @@ async function startGateway(origin: string, overload: object | null) {
     listen: '127.0.0.1:0',
     admin: '127.0.0.1:0',
     accessLog: 'off',
-    services: { bench: { endpoints: [origin], connections: { max: 1024 } } },
+    services: { bench: { endpoints: [origin], connections: { max: 4096 } } },
     routes: [route('critical'), route('background')],
     ...(overload !== null && { overload }),
   };
@@ -64,12 +64,9 @@ async function drive(url: string, critical: number, background: number, seconds:
   return JSON.parse(output) as TwoClassesResult;
 }
 
-/** Requests per second that one worker carries. */
-async function capacity(origin: string): Promise<number> {
-  const gateway = await startGateway(origin, null);
-  await drive(gateway.url, 0, 8_000, 1);
-  const { background } = await drive(gateway.url, 0, 8_000, SECONDS);
-  await gateway.stop();
+/** Requests per second that one worker carries at this moment. */
+async function capacity(plain: string): Promise<number> {
+  const { background } = await drive(plain, 0, 8_000, 2);
   return background.perSecond;
 }
 
@@ -77,23 +74,30 @@ async function capacity(origin: string): Promise<number> {
 export async function runOverload(): Promise<boolean> {
   const service = launchNode('service', new URL('./service.ts', import.meta.url), [], LOAD_CORE);
   const { url: origin } = await service.ready();
-  const most = await capacity(origin);
-  const critical = Math.round(most / 4);
+  const plain = await startGateway(origin, null);
+  await drive(plain.url, 0, 8_000, 1);
+  const carried: number[] = [];
   const results = new Map<string, TwoClassesResult>();
   for (const { name, overload, background } of RUNS) {
     const gateway = await startGateway(origin, overload);
+    // Anew for each run: what a machine carries changes with what else it does.
+    const most = await capacity(plain.url);
+    const critical = Math.round(most / 4);
+    carried.push(Math.round(most));
     const rate = background ? Math.round(2 * most - critical) : 0;
     await drive(gateway.url, critical, rate / 4, SETTLE_SECONDS);
     results.set(name, await drive(gateway.url, critical, rate, SECONDS));
     await gateway.stop();
     console.log(name, JSON.stringify(results.get(name)));
   }
+  await plain.stop();
   await service.stop();
 
-  const rows = [...results].map(([name, { critical: c, background: b }]) => {
+  const rows = [...results].map(([name, { critical: c, background: b }], i) => {
     const of = (count: number, due: number) => (due === 0 ? '-' : `${((100 * count) / due).toFixed(1)} %`);
     return [
       name,
+      String(carried[i]),
       milliseconds(c.p50Ms),
       milliseconds(c.p99Ms),
       of(c.answered, c.due),
@@ -102,17 +106,27 @@ export async function runOverload(): Promise<boolean> {
       of(b.refused, b.due),
     ];
   });
-  const shed = results.get('`inFlight: 512`') as TwoClassesResult;
+  const shed = results.get('`loopDelay: 25ms`') as TwoClassesResult;
   const open = results.get('no ceilings') as TwoClassesResult;
-  const ratio = shed.critical.p99Ms / (open.critical.p99Ms ?? Number.POSITIVE_INFINITY);
+  const ratio = (figure: 'p50Ms' | 'p99Ms') =>
+    shed.critical[figure] / (open.critical[figure] ?? Number.POSITIVE_INFINITY);
   const bar: Bar = {
-    what: 'critical requests at twice the load, `inFlight: 512`',
-    bar: 'none refused, p99 <= 1/4 of that without ceilings',
-    measured: `${shed.critical.refused} refused, ${ratio.toFixed(2)} x`,
-    met: shed.critical.refused === 0 && ratio <= 0.25,
+    what: 'critical requests at twice the load, `loopDelay: 25ms`',
+    bar: 'none refused; p50 and p99 <= 1/3 of those without ceilings',
+    measured: `${shed.critical.refused} refused, ${ratio('p50Ms').toFixed(2)} x, ${ratio('p99Ms').toFixed(2)} x`,
+    met: shed.critical.refused === 0 && ratio('p50Ms') <= 1 / 3 && ratio('p99Ms') <= 1 / 3,
   };
-  const text = `${provenance()} One worker carries ${Math.round(most)} requests per second of this kind; ${critical} critical ones are offered, and background ones up to twice what it carries. Latency in milliseconds from when a request was due.`;
-  const head = ['', 'critical p50', 'p99', 'answered', 'refused', 'background answered', 'refused'];
+  const text = `${provenance()} A quarter of what one worker carries is critical; background requests come on top, up to twice what it carries, which is measured before each run. Latency in milliseconds from when a request was due.`;
+  const head = [
+    '',
+    'carried/s',
+    'critical p50',
+    'p99',
+    'answered',
+    'refused',
+    'background answered',
+    'refused',
+  ];
   saveSections({ Overload: `${text}\n\n${table(head, rows)}\n\n${barTable([bar])}` });
   return bar.met;
 }

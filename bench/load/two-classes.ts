@@ -29,6 +29,8 @@ export interface TwoClassesResult {
 const WARM_UP_SECONDS = 2;
 const GRACE_MS = 1_000;
 const NAP_MS = 0.2;
+/** Each waits for its answer: so many requests can stand before the gateway. */
+const BACKGROUND_CONNECTIONS = 2_000;
 
 const [, , target, criticalRate, backgroundRate, seconds] = process.argv;
 const url = new URL(target as string);
@@ -136,7 +138,7 @@ class Connection {
 
 const critical = new Arrivals('critical', Number(criticalRate));
 const background = new Arrivals('background', Number(backgroundRate));
-await Promise.all([critical.open(512), background.open(512)]);
+await Promise.all([critical.open(512), background.open(BACKGROUND_CONNECTIONS)]);
 
 const nap = new Int32Array(new SharedArrayBuffer(4));
 function turn(): void {
