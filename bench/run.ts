@@ -1,11 +1,12 @@
 /**
- * `npm run bench [-- quick | auth [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
- * does not work; `auth`, `limits`, `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | limits [quick] | memory | overload | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when
+ * something does not work; all but `quick` and the comparison also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runComparison } from './comparison.ts';
 import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
+import { runOverload } from './overload.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
 
@@ -23,13 +24,15 @@ async function run(): Promise<boolean> {
       return runLimits(argument === 'quick');
     case 'memory':
       return runMemory();
+    case 'overload':
+      return runOverload();
     case 'stream':
       return runStream(Number(argument ?? 1024));
     case 'soak':
       return runSoak(Number(argument ?? 200_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | limits [quick] | memory | overload | stream [MIB] | soak [REQUESTS]]`,
       );
   }
 }

@@ -7,7 +7,9 @@
  * moment, with 10 us of work for each, as an answer takes. In CPU time of the thread: what else runs on the machine
  * does not count.
  */
+
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { QUIET } from '../../test/services/limits/quiet.ts';
 
 type Memory = typeof import('../../src/services/limits/memory.ts');
 type Engine = typeof import('../../src/services/limits/engine.ts');
@@ -59,6 +61,7 @@ async function measure({ title, by, over, holders }: (typeof CROWDS)[number]): P
   const engine = new LimitEngine(memory.table, memory.holds);
   const room = new WaitingRoom(memory, engine.decision);
   const env = {
+    ...QUIET,
     memory,
     engine,
     headers: 'standard' as const,

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
 import { waitFamilies } from './limits/waits.js';
@@ -90,6 +91,7 @@ export const families: readonly Family[] = [
   ...accessFamilies,
   ...socketFamilies,
   ...waitFamilies,
+  ...overloadFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

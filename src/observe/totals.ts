@@ -1,4 +1,6 @@
-import type { WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
+import { type OverloadReport, SHED_SLOTS } from '../overload/overload.js';
+import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { LimitCounter } from '../services/limits/gate.js';
 import { SocketTotals } from './families/sockets.js';
 import { LatencyTotals } from './latency.js';
@@ -15,8 +17,16 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'waits' | 'keysUsed' | 'sessionsSeen'
->;
+  | 'routes'
+  | 'providers'
+  | 'decisions'
+  | 'limits'
+  | 'waits'
+  | 'adaptive'
+  | 'overload'
+  | 'keysUsed'
+  | 'sessionsSeen'
+> & { readonly overload: Omit<OverloadReport, 'shed'> | null };
 
 /**
  * What all workers counted since the gateway started. The primary adds up what they report, so a counter never goes
@@ -33,6 +43,10 @@ export class Totals {
   readonly sockets = new SocketTotals();
   /** Who waits for them, by name. */
   readonly waits = new Map<string, WaitTotals>();
+  /** By limit. */
+  readonly adaptive = new Map<string, AdaptiveCounts>();
+  /** Refused for overload: see `OverloadReport`. */
+  readonly shed = new Float64Array(SHED_SLOTS);
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -54,12 +68,18 @@ export class Totals {
       decisions,
       limits,
       waits,
+      adaptive,
+      overload,
       keysUsed: _used,
       sessionsSeen: _seen,
       ...gauges
     }: WorkerReport,
   ): void {
-    this.workers.set(workerId, gauges);
+    const { pressure, refusing } = overload ?? {};
+    this.workers.set(workerId, {
+      ...gauges,
+      overload: pressure && refusing ? { pressure, refusing } : null,
+    });
     for (const [name, counts] of providers) {
       const totals = this.providers.get(name) ?? new ProviderTotals();
       this.providers.set(name, totals);
@@ -81,6 +101,14 @@ export class Totals {
       this.waits.set(name, totals);
       totals.merge(workerId, counts);
     }
+    for (const [name, counts] of adaptive) {
+      const totals = this.adaptive.get(name) ?? { throttled: 0, kept: 0, released: 0 };
+      this.adaptive.set(name, totals);
+      for (const key of Object.keys(totals) as (keyof AdaptiveCounts)[]) totals[key] += counts[key];
+    }
+    overload?.shed.forEach((count, slot) => {
+      this.shed[slot]! += count;
+    });
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);

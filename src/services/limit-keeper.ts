@@ -1,7 +1,9 @@
 /** Limits for a worker, configuration after configuration: their counts are in memory that all workers share. */
 import type { LimitConfig } from '../config/schema/limits.js';
 import type { Config } from '../config/schema.js';
+import type { Log } from '../observe/log.js';
 import type { Env, Stages } from '../pipeline.js';
+import type { AdaptiveCounts } from './limits/adaptive/watch.js';
 import type { GateEnv, LimitCounter } from './limits/gate.js';
 import type { Queues } from './limits/queue/arrival.js';
 import type { WaitCounts } from './limits/queue/limit-queue.js';
@@ -11,13 +13,17 @@ export interface Limits {
   stages(limits: readonly (string | LimitConfig)[], route: Env['route']): Stages;
 }
 
+/** What a configuration does not change. */
+type SteadyEnv = Omit<GateEnv, 'headers' | 'log' | 'queues'>;
+
 /** Counts of each limit since the last report, by name. */
 export type LimitCounts = ReadonlyMap<string, LimitCounter>;
 
 export class LimitKeeper {
   readonly #worker: number;
   readonly #counters = new Map<string, LimitCounter>();
-  #env: Omit<GateEnv, 'headers' | 'queues'> | null = null;
+  readonly #decided = new Map<string, AdaptiveCounts>();
+  #env: SteadyEnv | null = null;
   #queues: Queues | null = null;
 
   constructor(worker: number) {
@@ -28,13 +34,13 @@ export class LimitKeeper {
    * Loads the engine if the configuration has limits; `memory` is the primary's segment, null where there is none to share.
    * Rejects when it cannot be opened.
    */
-  async prepare(config: Config, memory: string | null): Promise<Limits> {
+  async prepare(config: Config, memory: string | null, log: Log): Promise<Limits> {
     if (!usesLimits(config)) return NO_LIMITS;
     const { limits, limiter } = config;
     const { limitStages } = await import('./limits/gate.js');
     this.#env ??= await this.#open(config, memory);
     if (usesQueues(config)) this.#queues ??= await openQueues(this.#env);
-    const env: GateEnv = { ...this.#env, headers: limiter.headers, queues: this.#queues };
+    const env: GateEnv = { ...this.#env, log, headers: limiter.headers, queues: this.#queues };
     return {
       stages: (listed, route) =>
         limitStages(
@@ -64,7 +70,14 @@ export class LimitKeeper {
     return this.#queues?.room.report() ?? new Map();
   }
 
-  async #open(config: Config, path: string | null): Promise<Omit<GateEnv, 'headers' | 'queues'>> {
+  /** What adaptive limits have decided about keys since the last report, by name. */
+  reportAdaptive(): ReadonlyMap<string, AdaptiveCounts> {
+    const decided = new Map(this.#decided);
+    this.#decided.clear();
+    return decided;
+  }
+
+  async #open(config: Config, path: string | null): Promise<SteadyEnv> {
     const [{ LimitMemory, limitLayout, prepareLimits }, { LimitEngine }, { createSegment, openSegment }] =
       await Promise.all([
         import('./limits/memory.js'),
@@ -79,7 +92,14 @@ export class LimitKeeper {
       memory,
       engine: new LimitEngine(memory.table, memory.holds),
       counter: (name) => this.#counter(name),
+      decided: (name) => this.#decisions(name),
     };
+  }
+
+  #decisions(name: string): AdaptiveCounts {
+    const counts = this.#decided.get(name) ?? { throttled: 0, kept: 0, released: 0 };
+    this.#decided.set(name, counts);
+    return counts;
   }
 
   #counter(name: string): LimitCounter {
@@ -116,7 +136,8 @@ async function openQueues({ memory, engine }: Pick<GateEnv, 'memory' | 'engine'>
 
 /** What the segment has room for. */
 export function memoryOptions({ limiter }: Config, workers: number) {
-  return { keys: limiter.keys, workers, holdsPerWorker: limiter.inFlight };
+  const { keys, inFlight, adaptiveKeys } = limiter;
+  return { keys, workers, holdsPerWorker: inFlight, adaptiveKeys };
 }
 
 const ZERO: Readonly<LimitCounter> = { admitted: 0, refused: 0, shadowed: 0, noRoom: 0 };

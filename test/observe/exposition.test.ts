@@ -115,6 +115,12 @@ function busyGateway(): GatewayFacts {
         },
       ],
     ]),
+    adaptive: new Map([['unusual', { throttled: 1, kept: 0, released: 1 }]]),
+    overload: {
+      pressure: { inFlight: 0.5 },
+      refusing: { critical: 0, normal: 0, background: 0.25 },
+      shed: Float64Array.of(3, 0, 0, 0, 0, 0, 0, 0, 0),
+    },
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },

@@ -32,6 +32,7 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
     look(item.route.filters.limit, ['routes', item.index, 'limit']);
     const own = item.route.filters.limit;
     const path = own === undefined ? ['defaults', 'limit'] : ['routes', item.index, 'limit'];
+    checkCompany(own ?? defaults.limit ?? [], path, limits, report);
     checkKeys(item, own ?? defaults.limit ?? [], path, limits, Boolean(authOf(item, defaults)), report);
   }
   for (const name of names) {
@@ -39,6 +40,23 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
       report.warning({ path: ['limits', name], at: 'key', message: `no route uses the limit "${name}"` });
     }
   }
+}
+
+/** Whoever waits is decided about again and again, and each time the past of an adaptive limit would count it. */
+function checkCompany(
+  listed: Listed,
+  path: Path,
+  limits: Readonly<Record<string, LimitConfig>>,
+  report: Report,
+): void {
+  const configs = listed.map((one) => (typeof one === 'string' ? limits[one] : one));
+  const adaptive = configs.findIndex((config) => config?.algorithm === 'adaptive');
+  if (adaptive < 0 || !configs.some((config) => config !== undefined && config.over !== 'reject')) return;
+  report.mistake({
+    path: report.written([...path, adaptive], path),
+    message: 'an adaptive limit cannot stand beside one that lets requests wait',
+    expected: 'one of the two',
+  });
 }
 
 function authOf({ route }: DraftRoute, defaults: Draft['settings']['defaults']): unknown {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
+import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
 import { over, overContradictions, type QueueConfig } from './queue.js';
 
 /** Milliseconds in what may stand behind the slash of a rate. */
@@ -104,11 +105,11 @@ export const limit = z
         examples: [['user'], ['apiKey', 'route'], ['header:x-tenant']],
       }),
     algorithm: z
-      .enum(['token-bucket', 'sliding-window', 'concurrency'])
+      .enum(['token-bucket', 'sliding-window', 'concurrency', 'adaptive'])
       .prefault('token-bucket')
       .meta({
         description:
-          '`token-bucket`: `rate` on average, `burst` at once. `sliding-window`: at most `rate` in any window. `concurrency`: `max` in flight.',
+          '`token-bucket`: `rate` on average, `burst` at once. `sliding-window`: at most `rate` in any window. `concurrency`: `max` in flight. `adaptive`: a key far off its own past is throttled to `floor`.',
         examples: ['sliding-window'],
       }),
     rate: z
@@ -144,10 +145,14 @@ export const limit = z
           'What happens to a request over the limit: `reject` (429), or it waits in a `queue` for its turn. Not with `quota`.',
         examples: ['queue', { queue: { max: 200, deadline: '2s', fairBy: ['user'] } }],
       }),
+    ...adaptiveShape(rate),
     shadow: z
       .boolean()
-      .prefault(false)
-      .meta({ description: 'Counts and reports, but lets pass.', examples: [true] }),
+      .optional()
+      .meta({
+        description: 'Counts and reports, but lets pass. Absent: false, but true for `adaptive`.',
+        examples: [true],
+      }),
     ipv6Prefix: count(1, 128)
       .prefault(64)
       .meta({ description: 'IPv6 addresses that agree in so many bits are one `ip`.', examples: [56] }),
@@ -178,6 +183,13 @@ export const limiter = z.strictObject({
         'Requests under limits of `concurrency` that a worker may have in flight, each limit counted.',
       examples: [65_536],
     }),
+  adaptiveKeys: count(1_000, 10_000_000)
+    .prefault(20_000)
+    .meta({
+      description:
+        'Keys of limits with `algorithm: adaptive` whose past there is room for, 108 bytes each, made with the rest. When there are more, those seen longest ago are forgotten.',
+      examples: [200_000],
+    }),
   headers: z
     .enum(['standard', 'legacy', 'both', 'off'])
     .prefault('standard')
@@ -203,6 +215,8 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
   const byRate = algorithm === 'token-bucket' || algorithm === 'sliding-window';
   const refuse = (path: string, message: string, expected?: string) =>
     context.addIssue({ code: 'custom', path: [path], message, params: { expected } });
+  overContradictions(value, refuse);
+  if (adaptiveContradictions(value, refuse)) return;
   const needs = (path: 'rate' | 'max', example: string) => {
     if (value[path] === undefined) refuse('algorithm', `${algorithm} needs ${path}`, example);
   };
@@ -222,7 +236,6 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
   const roles = rate !== undefined && !isRate(rate) ? rate : null;
   if (roles !== null && roles.default === undefined)
     refuse('rate', 'rates by role need a default', 'default: 10/s');
-  overContradictions(value, refuse);
   const capacity = leastCapacity(rate, algorithm === 'token-bucket' ? burst : undefined);
   const dearest = cost?.value ?? cost?.default;
   if (dearest !== undefined && capacity !== undefined && dearest > capacity) {
@@ -233,7 +246,7 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
 interface Unchecked {
   by: string[];
   over: 'reject' | { queue: QueueConfig };
-  algorithm: Configured['algorithm'];
+  algorithm: string;
   rate?: RateConfig | Record<string, RateConfig>;
   burst?: number;
   max?: number;

@@ -82,6 +82,8 @@ export function overContradictions(
   const { max, perKey, fairBy, weights } = over.queue;
   if (algorithm === 'quota')
     refuse('over', 'a quota has no queue: nobody waits for tomorrow', 'over: reject');
+  if (algorithm === 'adaptive')
+    refuse('over', 'an adaptive limit has no queue: who waits would be counted again', 'over: reject');
   if (weights !== undefined && fairBy === undefined)
     refuse('over', 'weights need fairBy: without it all wait in one row', 'fairBy: [user]');
   if (perKey !== undefined && perKey > max)

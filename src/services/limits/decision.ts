@@ -64,6 +64,8 @@ export interface Algorithm {
   /** What `quota` and `w` of RateLimit-Policy say: how many, in how many seconds; 0 without a window. */
   readonly quota: number;
   readonly windowSeconds: number;
+  /** Its figures are not for clients. */
+  readonly untold?: boolean;
   /** Whether the request would be admitted. Changes nothing in shared memory. */
   peek(d: Decision, i: number, h1: number, h2: number, cost: number, now: number): boolean;
   /** Admits it and counts it, both or neither. On false `d.figures[0]` says how long to wait. */

@@ -3,11 +3,11 @@ import type { LimitConfig } from '../../config/schema/limits.js';
 import { LIMIT_TABLE_FULL, RATE_LIMITED } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import { CONTINUE, type Env, type Stage, type Stages, type Verdict } from '../../pipeline.js';
+import { AdaptiveWatch, type WatchEnv } from './adaptive/watch.js';
 import type { Algorithm } from './decision.js';
 import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
-import type { LimitMemory } from './memory.js';
 import type { Queues } from './queue/arrival.js';
 import type { Judge, Question } from './queue/waiter.js';
 
@@ -19,8 +19,7 @@ export interface NamedLimit {
 
 export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
 
-export interface GateEnv {
-  readonly memory: LimitMemory;
+export interface GateEnv extends WatchEnv {
   readonly engine: LimitEngine;
   readonly headers: HeaderStyle;
   /** By the limit's name; the same for all routes. */
@@ -46,6 +45,8 @@ export interface LimitTicket {
   readonly holds: Int32Array;
   readonly hashes: Int32Array;
   readonly costs: Float64Array;
+  /** Bit i: limit i was on trial and would have refused, so nothing was taken from it. */
+  readonly shadowed: number;
   /** When that was. */
   readonly takenAt: number;
 }
@@ -60,11 +61,20 @@ export function limitStages(limits: readonly NamedLimit[], env: GateEnv, route: 
   const waits = limits.some(({ config }) => config.over !== 'reject');
   const before = early.length === 0 ? null : new Gate(early, env, route, isBoth || holds);
   const after = late.length === 0 ? null : new Gate(late, env, route, holds);
+  const adaptive = limits.filter(({ config }) => config.algorithm === 'adaptive');
+  const watch = adaptive.length === 0 ? null : new AdaptiveWatch(adaptive, env, route);
+  const told = (check: Stage) => watch?.telling(check) ?? check;
+  const watchEnd = watch?.onDone ?? null;
   return {
-    ...(before !== null && { onArrival: before.check }),
-    ...(after !== null && { onRequest: after.check }),
+    ...(before !== null && { onArrival: told(before.check) }),
+    ...(after !== null && { onRequest: told(after.check) }),
     ...(env.headers !== 'off' && { onResponse: tellLimits(env.headers) }),
-    ...((holds || waits) && { onDone: (x: Exchange) => release(x, env) }),
+    ...((holds || waits || watchEnd !== null) && {
+      onDone: (x: Exchange) => {
+        if (holds || waits) release(x, env);
+        watchEnd?.(x);
+      },
+    }),
   };
 }
 
@@ -176,6 +186,7 @@ class Gate implements Judge {
       holds: decision.holds.slice(0, n),
       hashes: this.#hashes.slice(),
       costs: this.#prices.slice(),
+      shadowed: decision.shadowed,
       takenAt,
     };
     if (x.limitTickets === null) x.limitTickets = [ticket];
@@ -188,6 +199,7 @@ class Gate implements Judge {
     let tightest = -1;
     for (let i = 0; i < this.#variants.length; i++) {
       const { name, algorithm } = this.#variants[i];
+      if (algorithm.untold) continue;
       const left = decision.remaining[i];
       const reset = Math.ceil(decision.resetMs[i] / 1000);
       if (style !== 'legacy') {
@@ -196,7 +208,7 @@ class Gate implements Judge {
       }
       if (tightest < 0 || left < decision.remaining[tightest]) tightest = i;
     }
-    if (style === 'standard') return;
+    if (style === 'standard' || tightest < 0) return;
     if (x.legacyLimit !== null && x.legacyLimit[1] <= decision.remaining[tightest]) return;
     const { quota } = this.#variants[tightest].algorithm;
     x.legacyLimit = [quota, decision.remaining[tightest], Math.ceil(decision.resetMs[tightest] / 1000)];
@@ -235,8 +247,9 @@ function tellLimits(style: HeaderStyle): (x: Exchange) => void {
 /** Of a request that is refused after all: everything that was taken for it before. */
 function giveBack(x: Exchange, { engine }: GateEnv): void {
   const { decision } = engine;
-  for (const { algorithms, slots, holds, hashes, costs, takenAt } of x.limitTickets ?? []) {
+  for (const { algorithms, slots, holds, hashes, costs, shadowed, takenAt } of x.limitTickets ?? []) {
     for (let i = 0; i < algorithms.length; i++) {
+      if ((shadowed & (1 << i)) !== 0) continue;
       decision.slots[i] = slots[i];
       decision.holds[i] = holds[i];
       algorithms[i].refund(decision, i, hashes[2 * i], costs[i], takenAt);

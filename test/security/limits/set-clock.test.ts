@@ -3,6 +3,7 @@
  * back must not keep it empty, and nobody waits an hour for his turn. Rates go by the monotonic clock, which nobody can set;
  * only the calendar of quotas looks at the time of day, and believes it slowly.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type LimitConfig, limit as schema } from '../../../src/config/schema/limits.ts';
@@ -12,6 +13,7 @@ import { Limit } from '../../../src/services/limits/limit.ts';
 import { Queues } from '../../../src/services/limits/queue/arrival.ts';
 import { WaitingRoom } from '../../../src/services/limits/queue/waiting-room.ts';
 import { Asked } from '../../services/limits/queue/workers.ts';
+import { QUIET } from '../../services/limits/quiet.ts';
 import { open, plainSegment } from '../../shared/memory.ts';
 
 const HOUR = 3_600_000;
@@ -82,7 +84,7 @@ describe.each([
     const room = new WaitingRoom(memory, engine.decision);
     const queues = new Queues(room, engine.decision, memory.hasher(false));
     const counter = () => ({ admitted: 0, refused: 0, shadowed: 0, noRoom: 0 });
-    const env = { memory, engine, headers: 'off' as const, counter, queues };
+    const env = { ...QUIET, memory, engine, headers: 'off' as const, counter, queues };
     const over = { queue: { max: 10, deadline: '300ms' } };
     const routeOf = (definition: Definition) =>
       limitStages([{ name: 'one', config: schema.parse(definition) }], env, {

@@ -54,7 +54,6 @@ describe('a limit', () => {
       algorithm: 'token-bucket',
       rate: { count: 5, periodMs: 60_000 },
       over: 'reject',
-      shadow: false,
       ipv6Prefix: 64,
     });
   });

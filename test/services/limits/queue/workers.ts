@@ -1,4 +1,5 @@
 /** Workers over one memory, on a clock that stands until it is moved, with requests that are nothing but their fields. */
+
 import { limit as schema } from '../../../../src/config/schema/limits.ts';
 import { Exchange } from '../../../../src/exchange.ts';
 import type { Stages, Verdict } from '../../../../src/pipeline.ts';
@@ -10,6 +11,7 @@ import { Queues } from '../../../../src/services/limits/queue/arrival.ts';
 import { WaitingRoom } from '../../../../src/services/limits/queue/waiting-room.ts';
 import type { Segment } from '../../../../src/shared/segment.ts';
 import { open, plainSegment } from '../../../shared/memory.ts';
+import { QUIET } from '../quiet.ts';
 
 export type Definition = Parameters<typeof schema.parse>[0];
 
@@ -103,7 +105,7 @@ export class TestWorker {
       this.counters.set(name, known);
       return known;
     };
-    const env = { memory, engine, headers: 'standard' as const, counter, queues };
+    const env = { ...QUIET, memory, engine, headers: 'standard' as const, counter, queues };
     const stages = limitStages(limits, env, { name: 'r', service: 's', paramNames: [] });
     return (caller) => new Asked(caller, stages);
   }
