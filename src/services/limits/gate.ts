@@ -8,6 +8,7 @@ import type { Algorithm } from './decision.js';
 import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
+import { describeLimits, type HeaderStyle, tellLimits } from './limit-fields.js';
 import type { Queues } from './queue/arrival.js';
 import type { Judge, Question } from './queue/waiter.js';
 
@@ -16,8 +17,6 @@ export interface NamedLimit {
   readonly name: string;
   readonly config: LimitConfig;
 }
-
-export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
 
 export interface GateEnv extends WatchEnv {
   readonly engine: LimitEngine;
@@ -152,7 +151,7 @@ class Gate implements Judge {
   conclude(x: Exchange, now: number): Verdict {
     const { engine, headers } = this.#env;
     const { decision } = engine;
-    if (headers !== 'off') this.#describe(x, headers);
+    if (headers !== 'off') describeLimits(x, headers, this.#variants, decision);
     if (decision.admitted) {
       for (let i = 0; i < this.#counters.length; i++) {
         if ((decision.shadowed & (1 << i)) === 0) this.#counters[i].admitted++;
@@ -192,57 +191,11 @@ class Gate implements Judge {
     if (x.limitTickets === null) x.limitTickets = [ticket];
     else x.limitTickets.push(ticket);
   }
-
-  /** draft-ietf-httpapi-ratelimit-headers-11: what holds, and what is left of it. */
-  #describe(x: Exchange, style: HeaderStyle): void {
-    const { decision } = this.#env.engine;
-    let tightest = -1;
-    for (let i = 0; i < this.#variants.length; i++) {
-      const { name, algorithm } = this.#variants[i];
-      if (algorithm.untold) continue;
-      const left = decision.remaining[i];
-      const reset = Math.ceil(decision.resetMs[i] / 1000);
-      if (style !== 'legacy') {
-        x.rateLimitPolicy += `${x.rateLimitPolicy === '' ? '' : ', '}${policyOf(name, algorithm)}`;
-        x.rateLimit += `${x.rateLimit === '' ? '' : ', '}"${name}";r=${left};t=${reset}`;
-      }
-      if (tightest < 0 || left < decision.remaining[tightest]) tightest = i;
-    }
-    if (style === 'standard' || tightest < 0) return;
-    if (x.legacyLimit !== null && x.legacyLimit[1] <= decision.remaining[tightest]) return;
-    const { quota } = this.#variants[tightest].algorithm;
-    x.legacyLimit = [quota, decision.remaining[tightest], Math.ceil(decision.resetMs[tightest] / 1000)];
-  }
 }
 
 const NO_ROLES: readonly string[] = Object.freeze([]);
 /** What costs more than the limit ever admits: there is no good time to come back. */
 const A_DAY_S = 86_400;
-
-const policies = new WeakMap<Algorithm, string>();
-
-function policyOf(name: string, algorithm: Algorithm): string {
-  let policy = policies.get(algorithm);
-  if (policy === undefined) {
-    const window = algorithm.windowSeconds > 0 ? `;w=${Math.ceil(algorithm.windowSeconds)}` : '';
-    policy = `"${name}";q=${algorithm.quota}${window}`;
-    policies.set(algorithm, policy);
-  }
-  return policy;
-}
-
-function tellLimits(style: HeaderStyle): (x: Exchange) => void {
-  return function addLimitFields(x) {
-    const fields = x.answerHeaders;
-    if (x.rateLimit !== '' && style !== 'legacy') {
-      fields.push('ratelimit-policy', x.rateLimitPolicy, 'ratelimit', x.rateLimit);
-    }
-    if (x.legacyLimit === null) return;
-    const [limit, remaining, reset] = x.legacyLimit;
-    fields.push('x-ratelimit-limit', String(limit), 'x-ratelimit-remaining', String(remaining));
-    fields.push('x-ratelimit-reset', String(reset));
-  };
-}
 
 /** Of a request that is refused after all: everything that was taken for it before. */
 function giveBack(x: Exchange, { engine }: GateEnv): void {

@@ -10,6 +10,7 @@ import { TokenBucket } from './algorithms/token-bucket.js';
 import type { Algorithm } from './decision.js';
 import type { Decider } from './engine.js';
 import type { KeyHasher, KeySalt } from './key-hash.js';
+import { type LimitTexts, limitTexts } from './limit-fields.js';
 import type { LimitMemory } from './memory.js';
 
 /** A limit with one set of figures; by role there are several. */
@@ -19,6 +20,7 @@ export interface LimitVariant extends Decider {
   readonly hasher: KeyHasher;
   /** Where each key of this variant begins: what is counted differently is counted apart. */
   readonly salt: KeySalt;
+  readonly texts: LimitTexts;
 }
 
 export class Limit {
@@ -69,12 +71,14 @@ function variantOf(
   const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
   const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
   const hasher = memory.hasher(algorithm === 'quota');
+  const counting = algorithmOf(name, config, rate, memory);
   return {
     name,
     shadow,
     hasher,
     salt: hasher.salt(figures),
-    algorithm: algorithmOf(name, config, rate, memory),
+    algorithm: counting,
+    texts: limitTexts(name, counting),
   };
 }
 
