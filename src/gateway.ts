@@ -78,12 +78,12 @@ export class Gateway implements ClientEvents, Outcome {
   }
 
   #route(x: Exchange, { table, lookalikes }: Snapshot): Route | null {
-    const route = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
-    x.route = route;
-    (route?.stats ?? this.#env.metrics.unrouted).begin();
-    if (route !== null && readsOneWay(x, route, lookalikes)) return route;
-    refuse(x, x.failure ?? this.#whyNoRoute(x, route));
-    return null;
+    const found = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
+    x.route = found;
+    (found?.stats ?? this.#env.metrics.unrouted).begin();
+    const route = found !== null && readsOneWay(x, found, lookalikes) ? withService(x, found) : null;
+    if (route === null) refuse(x, x.failure ?? this.#whyNoRoute(x, found));
+    return route;
   }
 
   #whyNoRoute(x: Exchange, route: Route | null): Failure {
@@ -243,4 +243,14 @@ export class Gateway implements ClientEvents, Outcome {
   drain(): void {
     this.#draining = true;
   }
+}
+
+/** The route for the service that the path names, if it may name that one. */
+function withService(x: Exchange, route: Route): Route | null {
+  if (route.choice === null) return route;
+  const { parameter, routes } = route.choice;
+  const chosen = routes.get(x.params[parameter]) ?? null;
+  if (chosen === null) x.failure = failures.NOT_FOUND;
+  else x.route = chosen;
+  return chosen;
 }

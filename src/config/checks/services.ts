@@ -1,10 +1,13 @@
+import { allowedServices } from '../../route/dynamic.js';
 import type { Draft } from '../draft.js';
 import { readCertificate } from './certificates.js';
 import type { Report } from './report.js';
 
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
 export function checkServices({ services, routes }: Draft, folder: string, report: Report): void {
-  const used = new Set(routes.map(({ raw }) => raw.service));
+  const used = new Set(
+    routes.flatMap(({ raw, route }) => [raw.service, ...allowedServices({ allow: route?.allow }, services)]),
+  );
   for (const [name, service] of services) {
     const path = ['services', name];
     if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { fileName, origin, text } from '../fields.js';
+import { distinct } from '../collections.js';
+import { fileName, label, origin, text } from '../fields.js';
 import { duration } from '../units.js';
 
 const endpointOptions = z.strictObject({
@@ -114,6 +115,12 @@ export const service = z.strictObject({
     .meta({ description: 'How long to wait for the service. Each has its own error code.' }),
   connections: connections.prefault({}).meta({ description: 'Connections to the endpoints.' }),
   tls: tls.prefault({}).meta({ description: 'TLS towards `https://` endpoints.' }),
+  tags: distinct(label(), 'tag')
+    .prefault([])
+    .meta({
+      description: 'Words by which routes with `service: ${param.NAME}` may allow it: `allow: [tag:public]`.',
+      examples: [['public']],
+    }),
 });
 
 export type ServiceConfig = z.output<typeof service>;
