@@ -17,19 +17,30 @@ import type {
   LoginStart,
   SessionRefresh,
 } from './services/primary-answers.js';
+import type { Roster } from './upstream/balance/roster.js';
 
 /** The environment variable that tells a forked process which worker it is: from 1, and the same for a replacement. */
 export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
 
+/** What comes with each configuration: memory to share, by the path it is opened by, and what only the primary knows. */
+export interface Supplies {
+  /** What limits are counted in; null: there is none to share. */
+  readonly limits: string | null;
+  /** The endpoint table; null: it cannot be shared. */
+  readonly endpoints: string | null;
+  readonly rosters: readonly Roster[];
+}
+
 /** What the primary asks of a worker: the argument and the answer of each call. */
 export interface WorkerCalls {
   /**
-   * The first call: build the configuration and listen. `port` is never 0: all workers share it. `memory` is the file that
-   * limits are counted in; null: there is none to share.
+   * The first call: build the configuration and listen. `port` is never 0: all workers share it.
    */
-  start: [{ config: Config; generation: number; memory: string | null; port: number }, void];
+  start: [{ config: Config; generation: number; supplies: Supplies; port: number }, void];
   /** Take another configuration. Rejects, and changes nothing, when it cannot be built. */
-  apply: [{ config: Config; generation: number; memory: string | null }, void];
+  apply: [{ config: Config; generation: number; supplies: Supplies }, void];
+  /** The endpoints of a service have changed. */
+  roster: [Roster, void];
   /** The keys of an issuer have changed. */
   keys: [KeySet, void];
   /** What was counted since the last report. */

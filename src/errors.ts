@@ -284,6 +284,14 @@ export const SERVICE_BUSY = failure(
   'All connections to the service are in use and the queue is full.',
   { proxyStatus: 'connection_limit_reached' },
 );
+export const NO_ENDPOINT = failure(
+  'NO_ENDPOINT',
+  503,
+  'gateway',
+  'Service unavailable',
+  'No instance of the service is available at the moment.',
+  { retry: 'unsent', proxyStatus: 'destination_unavailable' },
+);
 export const INTERNAL = failure(
   'INTERNAL_ERROR',
   500,

@@ -32,6 +32,8 @@ import { credentialHeaders, tokenParameters } from './observe/redact.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
 import { readsOneWay } from './route/lookalikes.js';
 import { hasEncodedSlash } from './route/path.js';
+import type { EndpointTable } from './shared/endpoint-table.js';
+import type { Roster } from './upstream/balance/roster.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
 
@@ -42,6 +44,8 @@ export interface GatewayEnv {
   readonly metrics: WorkerMetrics;
   /** From 1; workers differ in where their balancers begin. */
   readonly workerId: number;
+  /** What all processes know of endpoints. */
+  readonly table: EndpointTable;
 }
 
 /** TRACE would show a client the fields that we add (RFC 9110 §9.3.8); CONNECT asks for a tunnel, which we are not. */
@@ -56,11 +60,12 @@ export class Gateway implements ClientEvents, Outcome {
   #accessLog: ((x: Exchange) => void) | null = null;
   #draining = false;
   readonly #env: GatewayEnv;
-  readonly #endpoints = new EndpointPool();
+  readonly #endpoints: EndpointPool;
   readonly #forwarder = new Forwarder(this);
 
   constructor(env: GatewayEnv) {
     this.#env = env;
+    this.#endpoints = new EndpointPool(env.table);
   }
 
   /** The listener calls this for every request it has read the head of. */
@@ -223,9 +228,9 @@ export class Gateway implements ClientEvents, Outcome {
   // life of the worker -------------------------------------------------------------------------------------------
 
   /** Builds a snapshot beside the old one and swaps the pointer. Throws, and changes nothing, when it cannot be built. */
-  apply(config: Config, generation: number, services: FilterServices): void {
+  apply(config: Config, generation: number, services: FilterServices, rosters: readonly Roster[]): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = { endpoints: this.#endpoints, metrics, workerId, services };
+    const workshop: Workshop = { endpoints: this.#endpoints, rosters, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(
       { ...config.accessLog, redactQuery: [...config.accessLog.redactQuery, ...tokenParameters(config)] },
@@ -235,8 +240,19 @@ export class Gateway implements ClientEvents, Outcome {
     );
     this.#snapshot = snapshot;
     this.generation = generation;
-    // Exchanges under way keep their own route and service; only idle connections close now.
-    this.#endpoints.keepOnly(snapshot.endpoints);
+    this.#retireOthers(snapshot);
+  }
+
+  /** The endpoints of a service have changed. */
+  takeRoster(roster: Roster): void {
+    const snapshot = this.#snapshot as Snapshot;
+    snapshot.services.get(roster.service)?.take(roster);
+    this.#retireOthers(snapshot);
+  }
+
+  /** Exchanges under way keep their own route and endpoint; only idle connections close now. */
+  #retireOthers({ services }: Snapshot): void {
+    this.#endpoints.keepOnly(new Set([...services.values()].flatMap(({ endpoints }) => endpoints)));
   }
 
   /** From now on every answer ends its connection. */

@@ -6,13 +6,16 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Supplies } from './bus.js';
 import { loadConfig } from './config/load.js';
 import { formatMistake } from './config/mistakes.js';
 import type { Config } from './config/schema.js';
 import { AccessControl } from './control/access.js';
 import type { ControlPlane, Phase } from './control/admin/endpoint.js';
 import { AdminServer } from './control/admin/server.js';
-import { findFreePort } from './control/free-port.js';
+import type { Department } from './control/department.js';
+import { EndpointControl } from './control/endpoints/endpoints.js';
+import { findFreePort, urlOf } from './control/free-port.js';
 import { LimitControl } from './control/limits.js';
 import { Reloader } from './control/reloader.js';
 import { Supervisor } from './control/supervisor.js';
@@ -87,6 +90,8 @@ class Primary implements ControlPlane {
   readonly #reloader: Reloader;
   readonly #access: AccessControl;
   readonly #limits: LimitControl;
+  readonly #endpoints: EndpointControl;
+  readonly #departments: readonly Department[];
   readonly #admin: AdminServer | null;
   readonly #end = Promise.withResolvers<number>();
   #watch: FileWatch | null = null;
@@ -110,6 +115,12 @@ class Primary implements ControlPlane {
       onKeys: (set) => this.#supervisor.takeKeys(set),
     });
     this.#limits = new LimitControl({ workers: this.#workerCount, log: this.log });
+    this.#endpoints = new EndpointControl({
+      workers: this.#workerCount,
+      log: this.log,
+      onRoster: (roster) => this.#supervisor.takeRoster(roster),
+    });
+    this.#departments = [this.#access, this.#limits, this.#endpoints];
     const { handlers } = this.#access;
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
@@ -120,9 +131,13 @@ class Primary implements ControlPlane {
       log: this.log,
       totals: this.totals,
       inForce: () => this.#reloader.inForce,
-      memory: this.#limits.path,
-      onGone: (id) => this.#limits.workerGone(id),
-      onReport: (report) => this.#access.reported(report),
+      supplies: (config) => this.#supplies(config),
+      onGone: (id) => {
+        for (const department of this.#departments) department.workerGone?.(id);
+      },
+      onReport: (report) => {
+        for (const department of this.#departments) department.reported?.(report);
+      },
     });
     this.#reloader = new Reloader({
       file: options.file,
@@ -153,8 +168,7 @@ class Primary implements ControlPlane {
     process.off('uncaughtException', onCrash);
     this.#watch?.close();
     this.#admin?.close();
-    await this.#access.close();
-    this.#limits.close();
+    for (const department of this.#departments) await department.close();
     return code;
   }
 
@@ -183,6 +197,7 @@ class Primary implements ControlPlane {
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
     const port = await findFreePort(listen.host, listen.port);
     await this.#follow(config);
+    for (const department of this.#departments) department.adopted?.(config);
     await this.#supervisor.start(port);
     if (this.#workerCount > 1) endStartup(); // a lone worker has done it for both
     if (this.#phase !== 'starting') return;
@@ -254,12 +269,17 @@ class Primary implements ControlPlane {
 
   /** Before workers get a configuration: what they will ask for is there. */
   async #follow(config: Config): Promise<void> {
-    await this.#access.follow(config);
-    await this.#limits.follow(config);
+    for (const department of this.#departments) await department.follow?.(config);
+  }
+
+  #supplies(config: Config): Supplies {
+    const { memory, rosters } = this.#endpoints.news(config);
+    return { limits: this.#limits.path(), endpoints: memory, rosters };
   }
 
   #adopted(config: Config): void {
     this.log.level = config.log.level;
+    for (const department of this.#departments) department.adopted?.(config);
     this.totals.retain(new Set(config.routes.map((route) => route.name)));
     this.#watch?.follow(watchedFiles(this.file, config));
   }
@@ -268,12 +288,6 @@ class Primary implements ControlPlane {
 /** For people at a terminal, before there is a log, or when there will not be one. */
 function complain(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-/** A URL that reaches a listener from this machine. */
-function urlOf(scheme: string, host: string, port: number): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
 function packageVersion(): string {

@@ -23,6 +23,9 @@ import { WorkerMetrics } from './observe/metrics.js';
 import { AccessKeeper } from './services/access-keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
+import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
+import { createInProcess, openSegment } from './shared/segment.js';
+import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
 
 const REPORT_EVERY_MS = 1000;
@@ -58,10 +61,16 @@ export class GatewayWorker implements WorkerHandlers {
     this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
   }
 
-  start = async ({ config, generation, memory, port }: WorkerCalls['start'][0]) => {
+  start = async ({ config, generation, supplies, port }: WorkerCalls['start'][0]) => {
     const log = createLog(this.#lines, config.log.level, { pid: process.pid, worker: this.#id });
-    const gateway = new Gateway({ log, accessLog: this.#lines, metrics: this.#metrics, workerId: this.#id });
-    await this.#put(gateway, { config, generation, memory });
+    const gateway = new Gateway({
+      log,
+      accessLog: this.#lines,
+      metrics: this.#metrics,
+      workerId: this.#id,
+      table: openEndpointTable(supplies.endpoints, this.#id),
+    });
+    await this.#put(gateway, { config, generation, supplies });
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -72,6 +81,13 @@ export class GatewayWorker implements WorkerHandlers {
   /** One after the other, as they came: a certificate takes a moment to be swapped. */
   apply = (next: WorkerCalls['apply'][0]) => {
     const turn = this.#applied.then(() => this.#apply(next));
+    this.#applied = turn.catch(() => {});
+    return turn;
+  };
+
+  /** The endpoints of a service have changed: told after a configuration, it is taken after it. */
+  roster = (roster: Roster) => {
+    const turn = this.#applied.then(() => this.#mustRun().gateway.takeRoster(roster));
     this.#applied = turn.catch(() => {});
     return turn;
   };
@@ -114,11 +130,11 @@ export class GatewayWorker implements WorkerHandlers {
   }
 
   /** Prepares what filters ask for, and swaps the snapshot. */
-  async #put(gateway: Gateway, { config, generation, memory }: WorkerCalls['apply'][0]): Promise<void> {
-    const limits = await this.#limits.prepare(config, memory);
+  async #put(gateway: Gateway, { config, generation, supplies }: WorkerCalls['apply'][0]): Promise<void> {
+    const limits = await this.#limits.prepare(config, supplies.limits);
     const prepared = await this.#access.prepare(config);
     try {
-      gateway.apply(config, generation, { access: prepared.access, limits });
+      gateway.apply(config, generation, { access: prepared.access, limits }, supplies.rosters);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
@@ -166,6 +182,13 @@ export class GatewayWorker implements WorkerHandlers {
   }
 }
 
+/** The primary's, or one of this worker alone where memory cannot be shared. */
+function openEndpointTable(path: string | null, worker: number): EndpointTable {
+  const segment =
+    path === null ? createInProcess({ endpoints: endpointTableBytes(worker) }) : openSegment(path);
+  return new EndpointTable(segment.region('endpoints'), worker);
+}
+
 /** What a forked process does. Resolves with its exit code: 0 after a drain, 1 after an error nobody caught. */
 export function runWorker(): Promise<number> {
   const id = Number(process.env[WORKER_ID_VARIABLE]);
@@ -180,6 +203,7 @@ export function runWorker(): Promise<number> {
       start: (argument) => worker.start(argument),
       apply: (argument) => worker.apply(argument),
       keys: (set) => worker.keys(set),
+      roster: (roster) => worker.roster(roster),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

@@ -14,8 +14,8 @@ import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
 import { IDENTITY_HEADERS } from '../services/introduction.js';
 import { compileFieldValue, fieldBytes, type Render } from '../template.js';
-import { createBalancer } from '../upstream/balance.js';
-import type { Endpoint } from '../upstream/endpoint.js';
+import { createBalancer } from '../upstream/balance/balancer.js';
+import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
@@ -55,12 +55,14 @@ export interface Snapshot {
   /** null: no route is guarded. */
   readonly lookalikes: Lookalikes<Route> | null;
   readonly capture: CaptureOptions;
-  readonly endpoints: ReadonlySet<Endpoint>;
+  readonly services: ReadonlyMap<string, Service>;
 }
 
 /** What outlives a snapshot. */
 export interface Workshop {
   readonly endpoints: EndpointPool;
+  /** What the primary knows of endpoints, for each service of this configuration. */
+  readonly rosters: readonly Roster[];
   readonly metrics: WorkerMetrics;
   readonly workerId: number;
   /** Made for this configuration, from what earlier ones can share. */
@@ -72,13 +74,11 @@ export type FilterServices = Omit<Env, 'route'>;
 
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
-  const endpoints = new Set<Endpoint>();
   const services = new Map<string, Service>();
   for (const [name, options] of Object.entries(config.services)) {
-    const service = buildService(name, options, workshop);
-    services.set(name, service);
-    for (const endpoint of service.endpoints) endpoints.add(endpoint);
+    services.set(name, buildService(name, options, workshop));
   }
+  for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
   const routes = config.routes.map((route) => {
     const build = (one: RouteConfig) => buildRoute(one, config.defaults, services, workshop);
@@ -96,7 +96,7 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
       proxyProtocol,
       methods: guarded.length === 0 ? null : namedMethods(config),
     },
-    endpoints,
+    services,
   };
 }
 
@@ -117,21 +117,20 @@ function reservedNames({ auth, defaults, routes }: Config): string[] {
 }
 
 function buildService(name: string, options: ServiceConfig, { endpoints, workerId }: Workshop): Service {
-  const weighted = options.endpoints.map(({ url, weight }) => ({
-    endpoint: endpoints.get({
-      url,
-      maxConnections: options.connections.max,
-      maxWaiting: options.connections.queue,
-      keepAliveMs: options.connections.keepAlive,
-      tls: {
-        ...options.tls,
-        ...(options.tls.ca !== undefined && { ca: readFileSync(options.tls.ca, 'utf8') }),
-      },
-    }),
-    weight,
-  }));
-  const all = weighted.map(({ endpoint }) => endpoint);
-  return new Service(name, all, options.timeouts, createBalancer(options.balance, weighted, workerId - 1));
+  const { balance, connections, timeouts, tls } = options;
+  const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
+  return new Service(name, {
+    timeouts,
+    open: ({ url, slot }) =>
+      endpoints.get(slot, {
+        url,
+        maxConnections: connections.max,
+        maxWaiting: connections.queue,
+        keepAliveMs: connections.keepAlive,
+        tls: { ...tls, ...authorities },
+      }),
+    balancer: (members) => createBalancer(balance, members, workerId - 1),
+  });
 }
 
 /** What all of them share is shared: metrics by the route's name, counts of limits by the limit's. */

@@ -1,4 +1,4 @@
-import { NoAnswer, WORKER_GONE, type WorkerLink } from '../bus.js';
+import { NoAnswer, type Supplies, WORKER_GONE, type WorkerLink } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import { BackOff } from './back-off.js';
@@ -24,8 +24,7 @@ export interface AdoptionOptions {
   readonly worker: number;
   readonly link: WorkerLink;
   readonly log: Log;
-  /** What workers count limits in. */
-  memory(): string | null;
+  supplies(config: Config): Supplies;
   /** How long an answer may take, in milliseconds. */
   readonly withinMs: number;
 }
@@ -79,11 +78,11 @@ export class Adoption {
   }
 
   async #offer(): Promise<ApplyOutcome> {
-    const { worker, link, memory, withinMs } = this.#options;
+    const { worker, link, supplies, withinMs } = this.#options;
     const { config, generation } = this.#wanted;
     this.#underWay++;
     try {
-      await link.call('apply', { config, generation, memory: memory() }, withinMs);
+      await link.call('apply', { config, generation, supplies: supplies(config) }, withinMs);
       this.#runs(generation);
       return { worker, result: 'applied', error: null };
     } catch (error) {

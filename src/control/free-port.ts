@@ -28,3 +28,9 @@ const REASONS: Record<string, string> = {
   EACCES: 'this user may not listen on that port',
   ENOTFOUND: 'the host name cannot be resolved',
 };
+
+/** A URL that reaches a listener from this machine. */
+export function urlOf(scheme: string, host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}

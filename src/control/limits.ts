@@ -4,6 +4,7 @@ import type { Log } from '../observe/log.js';
 import { memoryOptions, usesLimits } from '../services/limit-keeper.js';
 import type { LimitMemory } from '../services/limits/memory.js';
 import type { Segment } from '../shared/segment.js';
+import type { Department } from './department.js';
 
 const FOLLOW_EVERY_MS = 1000;
 
@@ -12,7 +13,7 @@ export interface LimitControlOptions {
   readonly log: Log;
 }
 
-export class LimitControl {
+export class LimitControl implements Department {
   readonly #options: LimitControlOptions;
   #segment: Segment | null = null;
   #memory: LimitMemory | null = null;

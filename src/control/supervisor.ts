@@ -1,7 +1,9 @@
-import type { WorkerReport } from '../bus.js';
+import type { Supplies, WorkerReport } from '../bus.js';
+import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
 import type { KeySet } from '../services/primary-answers.js';
+import type { Roster } from '../upstream/balance/roster.js';
 import type { ApplyOutcome, InForce } from './adoption.js';
 import type { SpawnWorker } from './worker-process.js';
 import { PATIENCE, type Patience, WorkerSlot, type WorkerView } from './worker-slot.js';
@@ -19,8 +21,8 @@ export interface SupervisorOptions {
   /** Default: `PATIENCE`. */
   readonly patience?: Patience;
   inForce(): InForce;
-  /** What workers count limits in; null: nothing that could be shared. Default: null. */
-  memory?(): string | null;
+  /** What workers get with a configuration. */
+  supplies(config: Config): Supplies;
   /** A worker has died, and is about to be replaced. */
   onGone?(id: number): void;
   /** Beside the totals. */
@@ -33,15 +35,7 @@ export class Supervisor {
   readonly #lookEveryMs: number;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor({
-    count,
-    totals,
-    patience = PATIENCE,
-    memory = () => null,
-    onReport,
-    onGone,
-    ...rest
-  }: SupervisorOptions) {
+  constructor({ count, totals, patience = PATIENCE, onReport, onGone, ...rest }: SupervisorOptions) {
     this.#lookEveryMs = patience.silenceMs / LOOKS_PER_SILENCE;
     this.#slots = Array.from(
       { length: count },
@@ -49,7 +43,6 @@ export class Supervisor {
         new WorkerSlot({
           ...rest,
           patience,
-          memory,
           id: i + 1,
           onReport: (id, report) => {
             totals.merge(id, report);
@@ -78,6 +71,11 @@ export class Supervisor {
   /** The keys of an issuer have changed. */
   takeKeys(set: KeySet): void {
     for (const slot of this.#slots) slot.takeKeys(set);
+  }
+
+  /** The endpoints of a service have changed. */
+  takeRoster(roster: Roster): void {
+    for (const slot of this.#slots) slot.takeRoster(roster);
   }
 
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */

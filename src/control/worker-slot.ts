@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WORKER_GONE, type WorkerReport } from '../bus.js';
+import { type Supplies, WORKER_GONE, type WorkerReport } from '../bus.js';
+import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { KeySet } from '../services/primary-answers.js';
+import type { Roster } from '../upstream/balance/roster.js';
 import { Adoption, type ApplyOutcome, type InForce } from './adoption.js';
 import { BackOff } from './back-off.js';
 import type { SpawnWorker, WorkerProcess } from './worker-process.js';
@@ -38,8 +40,7 @@ export interface SlotOptions {
   readonly log: Log;
   readonly patience: Patience;
   inForce(): InForce;
-  /** What workers count limits in. */
-  memory(): string | null;
+  supplies(config: Config): Supplies;
   onReport(id: number, report: WorkerReport): void;
   onGone(id: number): void;
 }
@@ -82,6 +83,12 @@ export class WorkerSlot {
   takeKeys(set: KeySet): void {
     if (this.#state !== 'ready') return;
     this.#process?.link.call('keys', set, this.#options.patience.applyMs).catch(() => {});
+  }
+
+  /** Tells a worker that is ready; one that starts is told when it is. */
+  takeRoster(roster: Roster): void {
+    if (this.#state !== 'ready') return;
+    this.#process?.link.call('roster', roster, this.#options.patience.applyMs).catch(() => {});
   }
 
   async collect(withinMs: number): Promise<void> {
@@ -180,7 +187,7 @@ export class WorkerSlot {
   }
 
   async #launch(port: number): Promise<void> {
-    const { id, spawn, log, memory, patience } = this.#options;
+    const { id, spawn, log, supplies, patience } = this.#options;
     this.#state = 'starting';
     this.#lastError = null;
     this.#bornAt = performance.now();
@@ -195,11 +202,15 @@ export class WorkerSlot {
     try {
       await Promise.race([life.greeted, life.exited]);
       const inForce = this.#options.inForce();
-      await life.link.call('start', { ...inForce, memory: memory(), port }, patience.startMs);
+      await life.link.call(
+        'start',
+        { ...inForce, supplies: supplies(inForce.config), port },
+        patience.startMs,
+      );
       this.#state = 'ready';
       this.#heardAt = performance.now();
       this.#adoption = new Adoption(
-        { worker: id, link: life.link, log, memory, withinMs: patience.applyMs },
+        { worker: id, link: life.link, log, supplies, withinMs: patience.applyMs },
         inForce,
       );
       await this.#catchUp();
@@ -209,9 +220,11 @@ export class WorkerSlot {
     }
   }
 
-  /** Another configuration may have come into force while it started. */
+  /** Another configuration may have come into force while it started, and endpoints may have changed. */
   async #catchUp(): Promise<void> {
-    const outcome = await this.apply(this.#options.inForce());
+    const { inForce, supplies } = this.#options;
+    for (const roster of supplies(inForce().config).rosters) this.takeRoster(roster);
+    const outcome = await this.apply(inForce());
     if (outcome?.error) this.#options.log.error(outcome, 'the new worker refuses the configuration in force');
   }
 

@@ -22,7 +22,7 @@ import { type Layout, type Region, readDirectory, segmentBytes, writeDirectory }
 import { loadMapping, type Mapping } from './mapping.js';
 
 export interface Segment {
-  /** False: plain memory of this process alone. Only one worker, in this process, may then work with it. */
+  /** False: plain memory of this process alone, which nobody can open. */
   readonly shared: boolean;
   /** For `openSegment`; null unless shared. */
   readonly path: string | null;
@@ -41,6 +41,8 @@ interface Options {
 }
 
 const FILE = /^sluice-\d+-[0-9a-f]{16}\.segment$/;
+const IN_PROCESS = 'process:';
+const inProcess = new Map<string, Segment>();
 const ZEROS = Buffer.alloc(1024 * 1024);
 const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
@@ -66,8 +68,20 @@ export function createSegment(layout: Layout, options: Options = {}): Segment {
   return segmentOf(buffer, null, reasons.join('; '), () => {});
 }
 
+/** A segment for a worker in the same process: plain memory, which `openSegment` finds by its path. */
+export function createInProcess(layout: Layout): Segment {
+  const buffer = new ArrayBuffer(segmentBytes(layout));
+  writeDirectory(buffer, layout);
+  const path = `${IN_PROCESS}${randomBytes(8).toString('hex')}`;
+  const segment = segmentOf(buffer, path, null, () => inProcess.delete(path));
+  inProcess.set(path, segment);
+  return segment;
+}
+
 /** Opens the segment of the primary. Throws. */
 export function openSegment(path: string, mapping: () => Mapping = loadMapping): Segment {
+  const own = inProcess.get(path);
+  if (own !== undefined) return own;
   const descriptor = openSync(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
   try {
     const buffer = mapping().map(descriptor, fstatSync(descriptor).size);

@@ -56,6 +56,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   #totalDueAt = Number.POSITIVE_INFINITY;
   #phase = CONNECTING;
   #startedAt = 0;
+  #headAt = 0;
   #paused = false;
   #connection: Connection | null = null;
   #controller: Dispatcher.DispatchController | null = null;
@@ -85,6 +86,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#timeouts.total > 0) this.#totalDueAt = firstStartedAt + this.#timeouts.total;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
+    this.endpoint.began();
     if (!this.endpoint.acquire(this, fresh)) this.#fail(failures.SERVICE_BUSY, null);
   }
 
@@ -113,7 +115,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   abandon(): void {
-    if (this.#phase !== OVER) this.#stop();
+    if (this.#phase !== OVER) this.#stop(failures.CLIENT_CLOSED);
   }
 
   expire(): void {
@@ -167,6 +169,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (status < 200) return;
     const x = this.#x;
     this.#phase = RECEIVING;
+    this.#headAt = performance.now();
     (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
@@ -190,7 +193,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     const connection = this.#connection as Connection;
     if (connection.broken) return this.#fail(failures.UPSTREAM_INCOMPLETE, null);
     const x = this.#x;
-    this.#over();
+    this.#over(null);
     this.endpoint.release(connection);
     this.#conductor.onCompleted(x);
   }
@@ -213,20 +216,22 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   #fail(failure: Failure, error: Error | null): void {
-    this.#stop();
+    this.#stop(failure);
     this.#conductor.onFailed(this.#x, this, failure, error);
   }
 
-  #stop(): void {
-    this.#over();
+  #stop(failure: Failure): void {
+    this.#over(failure);
     if (this.#connection === null) this.endpoint.cancel(this);
     else this.endpoint.drop(this.#connection);
   }
 
-  #over(): void {
+  #over(failure: Failure | null): void {
     this.#phase = OVER;
     this.#deadlines.remove(this);
     const x = this.#x;
+    if (this.#headAt === 0) this.endpoint.ended(failure, 0, 0);
+    else this.endpoint.ended(failure, x.status, this.#headAt - this.#startedAt);
     x.upstreamMs += performance.now() - this.#startedAt;
     x.attempt = null;
   }

@@ -1,6 +1,8 @@
 /**
  * One address of a service, and this worker's connections to it: a bound on how many, and a bounded queue behind it.
  */
+import type { Failure } from '../errors.js';
+import type { EndpointTable } from '../shared/endpoint-table.js';
 import { Connection } from './connection.js';
 import { buildConnector, type ClientOptions } from './undici.js';
 
@@ -22,6 +24,22 @@ export interface EndpointOptions {
   };
 }
 
+/** What all processes know of it. */
+export interface EndpointState {
+  readonly table: EndpointTable;
+  readonly slot: number;
+}
+
+/** Learns what becomes of attempts at an endpoint: for balancing, health, breakers. */
+export interface Observer {
+  began(): void;
+  /**
+   * Once for each `began`. `failure` null: the answer is complete; CLIENT_CLOSED: the attempt was given up, which says
+   * nothing of the endpoint. `status` 0: there was no head. `headMs`: from the beginning of the attempt to that head.
+   */
+  ended(failure: Failure | null, status: number, headMs: number): void;
+}
+
 /** Who waits for a connection. */
 export interface Taker {
   take(connection: Connection): void;
@@ -31,6 +49,10 @@ export class Endpoint {
   readonly url: string;
   /** What goes in `Host` unless the route keeps the client's. */
   readonly authority: string;
+  /** null: it is no service's, and nobody but us judges it. */
+  readonly state: EndpointState | null;
+  /** null: nobody wants to know. */
+  observer: Observer | null = null;
   readonly #options: EndpointOptions;
   readonly #clientOptions: ClientOptions;
   /** One for all connections: TLS sessions are resumed across them. */
@@ -41,12 +63,33 @@ export class Endpoint {
   readonly #waiting = new Set<Taker>();
   #retired = false;
 
-  constructor(options: EndpointOptions) {
+  constructor(options: EndpointOptions, state: EndpointState | null = null) {
     this.url = options.url;
+    this.state = state;
     this.authority = new URL(options.url).host;
     this.#options = options;
     this.#clientOptions = clientOptions(options);
     this.#connect = connector(options.tls);
+  }
+
+  /** Nobody has a reason not to choose it. */
+  get available(): boolean {
+    const { state } = this;
+    return state === null || state.table.isAvailable(state.slot);
+  }
+
+  /** An attempt begins. */
+  began(): void {
+    const { state } = this;
+    if (state !== null) state.table.inFlight[state.slot]++;
+    this.observer?.began();
+  }
+
+  /** An attempt has ended: as for `Observer`. */
+  ended(failure: Failure | null, status: number, headMs: number): void {
+    const { state } = this;
+    if (state !== null) state.table.inFlight[state.slot]--;
+    this.observer?.ended(failure, status, headMs);
   }
 
   /**

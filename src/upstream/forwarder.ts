@@ -1,6 +1,7 @@
 /** Steps 4 and 5: chooses an endpoint, tries it, and tries again when nothing can have been executed twice. */
 import type { Route } from '../config/build.js';
 import type { Failure } from '../errors.js';
+import * as failures from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { Attempt, type Conductor } from './attempt.js';
 import { waitForBody } from './body-wait.js';
@@ -37,7 +38,9 @@ export class Forwarder implements Conductor {
   forward(x: Exchange, route: Route, service: Service): void {
     const now = performance.now();
     x.forwardedAt = now;
-    this.#attempt(x, route, service, service.balancer.pick(null), false, now);
+    const endpoint = service.pick(x, null);
+    if (endpoint === null) return this.#outcome.onFailed(x, failures.NO_ENDPOINT, null);
+    this.#attempt(x, route, service, endpoint, false, now);
   }
 
   #attempt(
@@ -74,7 +77,8 @@ export class Forwarder implements Conductor {
     }
     // Unsent: another endpoint may be reachable. Else: this one closed an idle connection, and has others to give.
     const unsent = failure.retry === 'unsent';
-    const next = unsent ? service.balancer.pick(attempt.endpoint) : attempt.endpoint;
+    const next = unsent ? service.pick(x, attempt.endpoint) : attempt.endpoint;
+    if (next === null) return this.#outcome.onFailed(x, failure, error);
     this.#attempt(x, route, service, next, !unsent, performance.now());
   }
 }

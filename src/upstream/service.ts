@@ -1,4 +1,7 @@
-/** A named service: its endpoints, and which of them is next. */
+/** A named service: its endpoints at the moment, and which of them is next. */
+import type { Exchange } from '../exchange.js';
+import type { Balancer, Member } from './balance/balancer.js';
+import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
 
 export interface Timeouts {
@@ -12,22 +15,40 @@ export interface Timeouts {
   readonly total: number;
 }
 
-/** Chooses the endpoint of the next attempt. */
-export interface Balancer {
-  /** `not` failed just now: take another if there is one. */
-  pick(not: Endpoint | null): Endpoint;
+/** What a service is made with, and made anew with when its endpoints change. */
+export interface ServiceParts {
+  readonly timeouts: Timeouts;
+  /** This worker's connections to an endpoint: the same ones for the same entry. */
+  open(entry: RosterEntry): Endpoint;
+  balancer(members: readonly Member[]): Balancer;
 }
 
 export class Service {
   readonly name: string;
-  readonly endpoints: readonly Endpoint[];
   readonly timeouts: Timeouts;
-  readonly balancer: Balancer;
+  /** Those of the present roster, available or not. */
+  endpoints: readonly Endpoint[] = [];
+  readonly #parts: ServiceParts;
+  #balancer: Balancer | null = null;
+  #version = -1;
 
-  constructor(name: string, endpoints: readonly Endpoint[], timeouts: Timeouts, balancer: Balancer) {
+  constructor(name: string, parts: ServiceParts) {
     this.name = name;
-    this.endpoints = endpoints;
-    this.timeouts = timeouts;
-    this.balancer = balancer;
+    this.timeouts = parts.timeouts;
+    this.#parts = parts;
+  }
+
+  /** Its endpoints have changed. News that are older than what is known change nothing. */
+  take({ version, entries }: Roster): void {
+    if (version <= this.#version) return;
+    this.#version = version;
+    const members = entries.map((entry) => ({ endpoint: this.#parts.open(entry), ...entry }));
+    this.endpoints = members.map(({ endpoint }) => endpoint);
+    this.#balancer = members.length === 0 ? null : this.#parts.balancer(members);
+  }
+
+  /** The endpoint of the next attempt; `not` failed just now: another one if there is any. null: none may be chosen. */
+  pick(x: Exchange, not: Endpoint | null): Endpoint | null {
+    return this.#balancer === null ? null : this.#balancer.pick(x, not);
   }
 }

@@ -64,6 +64,7 @@ export async function superviseWorkers({
     log,
     totals: new Totals(),
     patience: { ...PATIENCE, ...patience },
+    supplies: () => ({ limits: null, endpoints: null, rosters: [] }),
     inForce: () => reloader.inForce,
   });
   const reloader = new Reloader({

@@ -1,15 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { createBalancer, type Policy } from '../../src/upstream/balance.ts';
-import type { Endpoint } from '../../src/upstream/endpoint.ts';
+import { Exchange } from '../../../src/exchange.ts';
+import { createBalancer, type Policy } from '../../../src/upstream/balance/balancer.ts';
+import type { Endpoint } from '../../../src/upstream/endpoint.ts';
+
+const X = new Exchange(0);
 
 /** Endpoints are only told apart here. */
 function endpoints(weights: Record<string, number>) {
-  return Object.entries(weights).map(([url, weight]) => ({ endpoint: { url } as Endpoint, weight }));
+  return Object.entries(weights).map(([url, weight]) => ({
+    endpoint: { url, available: true } as Endpoint,
+    weight,
+  }));
 }
 
 function picks(policy: Policy, weights: Record<string, number>, count: number, offset = 0): string {
   const balancer = createBalancer(policy, endpoints(weights), offset);
-  return Array.from({ length: count }, () => balancer.pick(null).url).join('');
+  return Array.from({ length: count }, () => balancer.pick(X, null)?.url).join('');
 }
 
 function shares(picked: string): Record<string, number> {
@@ -49,7 +55,7 @@ describe('round robin', () => {
   it('passes over the one that has just failed', () => {
     const all = endpoints({ a: 5, b: 1 });
     const balancer = createBalancer('round-robin', all, 0);
-    for (let i = 0; i < 10; i++) expect(balancer.pick(all[0].endpoint).url).toBe('b');
+    for (let i = 0; i < 10; i++) expect(balancer.pick(X, all[0].endpoint)?.url).toBe('b');
   });
 });
 
@@ -64,7 +70,7 @@ describe('random', () => {
   it('passes over the one that has just failed', () => {
     const all = endpoints({ a: 1000, b: 1 });
     const balancer = createBalancer('random', all, 0);
-    for (let i = 0; i < 100; i++) expect(balancer.pick(all[0].endpoint).url).toBe('b');
+    for (let i = 0; i < 100; i++) expect(balancer.pick(X, all[0].endpoint)?.url).toBe('b');
   });
 });
 
@@ -72,7 +78,34 @@ describe.each(['round-robin', 'random'] as const)('%s with one endpoint', (polic
   it('takes it, even when it has just failed', () => {
     const [only] = endpoints({ a: 7 });
     const balancer = createBalancer(policy, [only], 3);
-    expect(balancer.pick(null)).toBe(only.endpoint);
-    expect(balancer.pick(only.endpoint)).toBe(only.endpoint);
+    expect(balancer.pick(X, null)).toBe(only.endpoint);
+    expect(balancer.pick(X, only.endpoint)).toBe(only.endpoint);
   });
 });
+
+describe.each(['round-robin', 'random'] as const)(
+  '%s among endpoints that are not all available',
+  (policy) => {
+    it('takes those that are, even the one that has just failed when it is the only one', () => {
+      const all = endpoints({ a: 5, b: 3, c: 1 });
+      const balancer = createBalancer(policy, all, 0);
+      setAvailable(all[0].endpoint, false);
+      const picked = new Set(Array.from({ length: 200 }, () => balancer.pick(X, null)?.url));
+      expect(picked).toEqual(new Set(['b', 'c']));
+      setAvailable(all[1].endpoint, false);
+      expect(balancer.pick(X, all[2].endpoint)).toBe(all[2].endpoint);
+    });
+
+    it('takes none when none is', () => {
+      const all = endpoints({ a: 1, b: 1 });
+      const balancer = createBalancer(policy, all, 0);
+      for (const { endpoint } of all) setAvailable(endpoint, false);
+      expect(balancer.pick(X, null)).toBeNull();
+      expect(createBalancer(policy, all.slice(0, 1), 0).pick(X, null)).toBeNull();
+    });
+  },
+);
+
+function setAvailable(endpoint: Endpoint, available: boolean) {
+  Object.assign(endpoint, { available });
+}

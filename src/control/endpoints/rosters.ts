@@ -1,0 +1,116 @@
+/**
+ * Which endpoints each service has at the moment, and where their shared state lies. Those in the file are read from the
+ * configuration; all others come from a source of discovery by `set`.
+ */
+import type { Config } from '../../config/schema.js';
+import type { Log } from '../../observe/log.js';
+import { type EndpointTable, MOST_ENDPOINTS, MOST_SERVICES } from '../../shared/endpoint-table.js';
+import type { Discovered, Roster, RosterEntry } from '../../upstream/balance/roster.js';
+import { Slots } from './slots.js';
+
+export interface RostersOptions {
+  readonly table: EndpointTable;
+  readonly log: Log;
+  /** Workers, and whoever watches endpoints, must know. */
+  onChange(roster: Roster): void;
+}
+
+const NOBODY: readonly Discovered[] = Object.freeze([]);
+
+export class Rosters {
+  readonly #options: RostersOptions;
+  readonly #services: Slots;
+  readonly #endpoints: Slots;
+  /** What sources have said, by service. */
+  readonly #discovered = new Map<string, readonly Discovered[]>();
+  #config: Config | null = null;
+  #version = 0;
+  #told = false;
+
+  constructor(options: RostersOptions) {
+    this.#options = options;
+    const { table } = options;
+    this.#services = new Slots(MOST_SERVICES, {
+      isIdle: () => true,
+      clear: (slot) => table.clearService(slot),
+    });
+    this.#endpoints = new Slots(MOST_ENDPOINTS, {
+      isIdle: (slot) => table.inFlightAt(slot) === 0,
+      clear: (slot) => table.clearEndpoint(slot),
+    });
+  }
+
+  /** Of all services of a configuration, in force or about to be. Whoever gets them later finds a higher version. */
+  of(config: Config): Roster[] {
+    this.#version++;
+    return Object.keys(config.services).flatMap((name) => this.#roster(config, name) ?? []);
+  }
+
+  /** This configuration is in force: what only another one has named is forgotten. */
+  adopt(config: Config): void {
+    this.#config = config;
+    for (const name of this.#discovered.keys()) {
+      if (!(name in config.services)) this.#discovered.delete(name);
+    }
+    this.#retain(config);
+  }
+
+  /** From a source of discovery: the whole list of a service. */
+  set(service: string, endpoints: readonly Discovered[]): void {
+    this.#discovered.set(service, endpoints);
+    const config = this.#config;
+    if (config === null || !(service in config.services)) return;
+    this.#version++;
+    const roster = this.#roster(config, service);
+    if (roster !== null) this.#options.onChange(roster);
+    this.#retain(config);
+  }
+
+  #roster(config: Config, service: string): Roster | null {
+    const slot = this.#services.take(service);
+    if (slot === null) return this.#noRoom(service);
+    const known = [...fileEndpoints(config, service), ...(this.#discovered.get(service) ?? NOBODY)];
+    const entries: RosterEntry[] = [];
+    for (const endpoint of known) {
+      const at = this.#endpoints.take(keyOf(service, endpoint));
+      if (at === null) this.#noRoom(service);
+      else entries.push({ ...endpoint, slot: at });
+    }
+    return { service, version: this.#version, slot, entries };
+  }
+
+  #retain(config: Config): void {
+    const names = Object.keys(config.services);
+    this.#services.retain(new Set(names));
+    const keys = names.flatMap((name) => {
+      const known = [...fileEndpoints(config, name), ...(this.#discovered.get(name) ?? NOBODY)];
+      return known.map((endpoint) => keyOf(name, endpoint));
+    });
+    this.#endpoints.retain(new Set(keys));
+  }
+
+  #noRoom(service: string): null {
+    if (!this.#told) {
+      this.#options.log.error(
+        { service, endpoints: MOST_ENDPOINTS, services: MOST_SERVICES },
+        'too many endpoints: those beyond are left out',
+      );
+    }
+    this.#told = true;
+    return null;
+  }
+}
+
+function keyOf(service: string, { id, url }: Discovered): string {
+  return `${service}\n${id}\n${url}`;
+}
+
+function fileEndpoints({ services }: Config, name: string): Discovered[] {
+  return (services[name]?.endpoints ?? []).map(({ url, weight }) => ({
+    id: url,
+    url,
+    weight,
+    zone: '',
+    priority: 0,
+  }));
+}
