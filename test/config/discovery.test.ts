@@ -165,7 +165,7 @@ describe('the registry', () => {
       ttl: 10_000,
       grace: 30_000,
       maxPerService: 1000,
-      max: 10_000,
+      max: 5_000,
     });
     expect(mistakesIn('registry: { networks: [10.0.0.0/33], ttl: 10ms }\n')).toEqual([
       expect.stringContaining('registry.networks[0]'),

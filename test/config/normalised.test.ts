@@ -47,7 +47,7 @@ describe('a configuration', () => {
         ttl: 10_000,
         grace: 30_000,
         maxPerService: 1000,
-        max: 10_000,
+        max: 5_000,
       },
       routes: [],
       defaults: {},

@@ -147,11 +147,11 @@ export const registry = z
           'When Redis comes back after it was away, or comes back empty: for how long known instances stay that have not registered again.',
         examples: ['1m'],
       }),
-    maxPerService: count(1, 100_000)
+    maxPerService: count(1, 8_000)
       .prefault(1_000)
       .meta({ description: 'Instances of one service at most; more are refused.', examples: [100] }),
-    max: count(1, 1_000_000)
-      .prefault(10_000)
+    max: count(1, 8_000)
+      .prefault(5_000)
       .meta({ description: 'Instances of all services at most; more are refused.', examples: [1_000] }),
   })
   .prefault({})
