@@ -20,14 +20,22 @@ export const LONGEST_LEASE_MS = 3_600_000;
 /** Keys of a service that nobody uses any more go by themselves. */
 const FORGOTTEN_AFTER_MS = 86_400_000;
 
-/** Each script begins with Redis' time, and with the epoch: data without one has just been lost, or never was. */
+/**
+ * Each script begins with Redis' time, takes away what is no registry, and makes the epoch: data without one has just been
+ * lost, or never was.
+ */
 const HEAD = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i, kind in ipairs({ 'hash', 'zset', 'hash' }) do
+  local found = redis.call('TYPE', KEYS[i]).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[i]) end
+end
 if redis.call('HEXISTS', KEYS[3], 'epoch') == 0 then redis.call('HSET', KEYS[3], 'epoch', time[1] .. '-' .. time[2]) end
 local function changed(what)
   redis.call('PUBLISH', '${CHANGES}', what)
-  return redis.call('HINCRBY', KEYS[3], 'n', 1)
+  local counted = redis.pcall('HINCRBY', KEYS[3], 'n', 1)
+  if type(counted) == 'table' then redis.call('HSET', KEYS[3], 'n', 1) end
 end
 local function sweep()
   local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 1000)

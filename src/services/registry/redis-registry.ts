@@ -2,42 +2,17 @@
 import { RedisLink } from '../store/redis-link.js';
 import { MOST_BYTES } from './instance.js';
 import { CHANGES, DEREGISTER, keysOf, REGISTER, SNAPSHOT, SWEEP } from './layout.js';
+import type { Change, Listing, Mark, Registered, RegistryStore } from './registry-store.js';
 
 const ANSWER_WITHIN_MS = 2000;
-const REGISTERED = { '-1': 'full', '0': 'renewed', '1': 'new', '2': 'changed' } as const;
+const REGISTERED: Readonly<Record<string, Registered>> = {
+  '-1': 'full',
+  '0': 'renewed',
+  '1': 'new',
+  '2': 'changed',
+};
 
-export type Registered = (typeof REGISTERED)[keyof typeof REGISTERED];
-
-/** Where the data of a service stands. */
-export interface Mark {
-  /** Which set of data: another one after a loss. */
-  readonly epoch: string;
-  /** How often it has changed. */
-  readonly n: number;
-}
-
-/** What the registry has of a service, live leases only. */
-export interface Listing extends Mark {
-  /** May be more than what is listed. */
-  readonly count: number;
-  readonly entries: readonly Entry[];
-}
-
-export interface Entry {
-  readonly id: string;
-  /** Of the lease, at the time of the listing. */
-  readonly leftMs: number;
-  /** JSON, maybe; empty: missing, or too long. */
-  readonly text: string;
-}
-
-export interface Change {
-  readonly service: string;
-  /** An instance that left of its own will; undefined: something else. */
-  readonly left: string | undefined;
-}
-
-export class RedisRegistry {
+export class RedisRegistry implements RegistryStore {
   readonly #commands: RedisLink;
   readonly #listening: RedisLink;
 
@@ -55,7 +30,7 @@ export class RedisRegistry {
   ): Promise<Registered> {
     const args = [service, id, text, ttlMs, most];
     const code = await this.#commands.use((redis) => redis.eval(REGISTER, 3, ...keysOf(service), ...args));
-    return REGISTERED[String(code) as keyof typeof REGISTERED];
+    return REGISTERED[String(code)] as Registered;
   }
 
   /** Resolves with whether it was there. */

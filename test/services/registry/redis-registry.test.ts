@@ -1,7 +1,8 @@
 /** The registry in a real Redis: leases by its clock, changes as they come, and data that others have written. */
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Change, RedisRegistry } from '../../../src/services/registry/redis-registry.ts';
+import { RedisRegistry } from '../../../src/services/registry/redis-registry.ts';
+import type { Change } from '../../../src/services/registry/registry-store.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { type RunningRedis, startRedis } from '../../harness/redis.ts';
 
@@ -120,6 +121,15 @@ describe.skipIf(missing)('the registry in Redis', () => {
     expect(before?.epoch).toMatch(/^\d+-\d+$/);
     expect(after?.epoch).not.toBe(before?.epoch);
     expect(await redis.client.hgetall(META)).toHaveProperty('epoch', after?.epoch);
+  });
+
+  it('takes away keys that are no registry, and goes on', async () => {
+    await redis.client.set(INSTANCES, 'garbage');
+    await redis.client.lpush(LEASES, 'garbage');
+    await redis.client.hset(META, 'n', 'garbage');
+    expect(await registry.register('quotes', 'a', ONE, 10_000, 9)).toBe('new');
+    expect(await ids()).toEqual(['a']);
+    expect((await registry.sweep(['quotes']))[0]?.n).toBe(1);
   });
 
   it('rejects in words for people when Redis is away, and works again when it is back', async () => {
