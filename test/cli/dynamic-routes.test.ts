@@ -24,3 +24,11 @@ it('sluice explain says which service the path names, or that it is none of thos
   expect(wrong.code).toBe(1);
   expect(wrong.out).toContain('404, "orders" is none of them: the services allowed are quotes');
 });
+
+it('sluice authz test judges what the path names', () => {
+  const cases = configFile(
+    'dynamic-cases.yaml',
+    '- { as: anonymous, method: GET, path: /api/quotes/x, expect: allow }\n- { as: anonymous, method: GET, path: /api/orders/x, expect: deny, reason: route }\n',
+  );
+  expect(sluice('authz', 'test', cases, '-c', file)).toMatchObject({ code: 0, err: '' });
+});
