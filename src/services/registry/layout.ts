@@ -17,6 +17,8 @@ export function keysOf(service: string): [instances: string, leases: string, met
 
 /** No lease is longer, whoever wrote it, with whatever clock. */
 export const LONGEST_LEASE_MS = 3_600_000;
+/** Longer ids are cut, which makes them none: nobody gets megabytes from the registry. */
+const LONGEST_ID = 128;
 /** Keys of a service that nobody uses any more go by themselves. */
 const FORGOTTEN_AFTER_MS = 86_400_000;
 
@@ -94,7 +96,8 @@ local function take(id, lease)
   seen[id] = true
   taken = taken + 1
   local text = ''
-  if redis.call('HSTRLEN', KEYS[1], id) <= bytes then text = redis.call('HGET', KEYS[1], id) or '' end
+  if #id > ${LONGEST_ID} then id = string.sub(id, 1, ${LONGEST_ID}) .. '...'
+  elseif redis.call('HSTRLEN', KEYS[1], id) <= bytes then text = redis.call('HGET', KEYS[1], id) or '' end
   answer[#answer + 1] = id
   answer[#answer + 1] = math.floor(tonumber(lease) - now)
   answer[#answer + 1] = text

@@ -1,6 +1,6 @@
 /** The registry in a real Redis: leases by its clock, changes as they come, and data that others have written. */
 import { spawnSync } from 'node:child_process';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RedisRegistry } from '../../../src/services/registry/redis-registry.ts';
 import type { Change } from '../../../src/services/registry/registry-store.ts';
 import { eventually } from '../../harness/eventually.ts';
@@ -58,6 +58,19 @@ describe.skipIf(missing)('the registry in Redis', () => {
     expect(await redis.client.hlen(INSTANCES)).toBe(0);
   });
 
+  it('does not mind a machine whose clock is a year ahead', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 });
+    try {
+      await registry.register('quotes', 'a', ONE, 1000, 9);
+      expect(await ids()).toEqual(['a']);
+      await registry.sweep(['quotes']);
+      expect(await ids()).toEqual(['a']);
+      expect(Number(await redis.client.zscore(LEASES, 'a'))).toBeLessThan(Date.now());
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('shortens a lease that a program with a clock years ahead has written', async () => {
     await redis.client.hset(INSTANCES, 'a', ONE);
     await redis.client.zadd(LEASES, 9e15, 'a');
@@ -112,6 +125,11 @@ describe.skipIf(missing)('the registry in Redis', () => {
       { id: 'i5', text: ONE },
     ]);
     expect(await registry.register('quotes', 'mine', ONE, 1000, 1000)).toBe('full');
+    await redis.client.zadd(LEASES, end + 1, `z${'x'.repeat(100_000)}`);
+    await redis.client.zremrangebyscore(LEASES, '-inf', end);
+    expect((await registry.list('quotes', 10, [])).entries).toMatchObject([
+      { id: `z${'x'.repeat(127)}...`, text: '' },
+    ]);
   });
 
   it('has another epoch after its data was lost', async () => {
