@@ -182,7 +182,7 @@ describe.skipIf(missing)('over Redis', () => {
   });
 
   it('keeps everybody when Redis stands still for longer than leases, and then drops who does not come back', async () => {
-    const { watching, ids, said } = await watch(new RedisRegistry(redis.url), { grace: 2500 });
+    const { watching, ids, said } = await watch(new RedisRegistry(redis.url), { grace: 4000 });
     await watching.register('quotes', 'a', instance(1), 1000);
     await watching.register('quotes', 'b', instance(2), 1000);
     await eventually(() => ids()?.length === 2);
@@ -198,7 +198,7 @@ describe.skipIf(missing)('over Redis', () => {
   });
 
   it('keeps everybody when the data is lost without the connection', async () => {
-    const { watching, ids, said } = await watch(new RedisRegistry(redis.url), { grace: 1500 });
+    const { watching, ids, said } = await watch(new RedisRegistry(redis.url), { grace: 4000 });
     await watching.register('quotes', 'a', instance(1), 60_000);
     await watching.register('quotes', 'b', instance(2), 60_000);
     await eventually(() => ids()?.length === 2);
