@@ -7,6 +7,7 @@ import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
+import { checkRegistry } from './checks/sources.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
@@ -63,6 +64,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   const draft = resolveServiceVariables(written, environment, report.mistake);
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
+  checkRegistry(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkRoutes(draft, report);

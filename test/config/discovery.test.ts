@@ -1,6 +1,6 @@
 /** Services whose endpoints are not written in the file. */
 import { describe, expect, it } from 'vitest';
-import { configOf, mistakesIn } from './mistakes.ts';
+import { configOf, mistakesIn, warningsIn } from './mistakes.ts';
 
 const ROUTES = 'routes: [{ name: a, match: { path: / }, service: quotes }]\n';
 const withSource = (options: string) => `services: { quotes: { ${options} } }\n${ROUTES}`;
@@ -158,6 +158,16 @@ describe('discovery: { env: true }', () => {
 });
 
 describe('the registry', () => {
+  const service = withSource('discover: registry');
+
+  it('is probably not meant to be closed to all networks, or without a way in', () => {
+    expect(warningsIn(service)).toEqual([expect.stringContaining('only public addresses can be registered')]);
+    expect(warningsIn(`registry: { networks: [10.0.0.0/8] }\n${service}`)).toEqual([]);
+    expect(warningsIn(`admin: off\nregistry: { allowLoopback: true }\n${service}`)).toEqual([
+      expect.stringMatching(/^3:\d+ {2}services\.quotes\.discover {2}nothing can register/),
+    ]);
+  });
+
   it('is closed by default, and opened network by network', () => {
     expect(configOf('registry: {}').registry).toEqual({
       allowLoopback: false,

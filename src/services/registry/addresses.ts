@@ -42,7 +42,7 @@ const NOT_PUBLIC = listOf(
     '198.18.0.0/15',
     '192.0.0.0/24',
   ],
-  ['fc00::/7', 'fe80::/10', 'fec0::/10'],
+  ['fc00::/7', 'fe80::/10', 'fec0::/10', '64:ff9b:1::/48'],
 );
 
 export class AddressPolicy {

@@ -67,6 +67,7 @@ describe('without anything listed', () => {
       '[fe80::1]',
       '[fc00::1]',
       '[fdff::1]',
+      '[64:ff9b:1:a00::1]',
       '[::ffff:10.0.0.1]',
     ],
     // nowhere
