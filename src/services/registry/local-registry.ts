@@ -50,12 +50,12 @@ export class LocalRegistry implements RegistryStore {
     });
   }
 
-  async list(service: string): Promise<Listing> {
+  async list(service: string, most: number): Promise<Listing> {
     const now = this.#now();
     const entries = [...(this.#services.get(service) ?? [])].flatMap(([id, { text, endsAt }]) =>
       endsAt > now ? [{ id, text, leftMs: Math.floor(endsAt - now) }] : [],
     );
-    return { epoch: 'here', n: this.#n, count: entries.length, entries };
+    return { epoch: 'here', n: this.#n, count: entries.length, entries: entries.slice(0, most) };
   }
 
   async listen(onChange: (change: Change) => void): Promise<void> {

@@ -242,12 +242,15 @@ describe('without Redis', () => {
   });
 
   it('is bounded, too', async () => {
-    const { watching } = await watch(new LocalRegistry(() => 0), { maxPerService: 2 });
+    const { watching, ids } = await watch(new LocalRegistry(() => 0), { maxPerService: 2 });
     await watching.register('quotes', 'a', instance(1), 1000);
     await watching.register('quotes', 'b', instance(2), 1000);
-    await expect(watching.register('quotes', 'c', instance(3), 1000)).rejects.toThrow(
-      'registry.maxPerService',
-    );
+    const third = watching.register('quotes', 'c', instance(3), 1000);
+    await expect(third).rejects.toThrow('registry.maxPerService');
+    await eventually(() => ids()?.length === 2);
+    await watching.follow(new Map([['quotes', new Set(['quotes'])]]), { ...CONFIG, maxPerService: 1 });
+    await watching.register('quotes', 'a', instance(4), 1000);
+    await eventually(() => ids()?.length === 1);
   });
 
   it('publishes to a service that is added, and judges again when other addresses are allowed', async () => {
