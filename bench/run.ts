@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | registry]`. Leaves with 1 when something
- * does not work; `auth`, `memory`, `stream`, `soak` and `registry` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS] | registry]`. Leaves with 1 when
+ * something does not work; `auth`, `limits`, `memory`, `stream`, `soak` and `registry` also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runComparison } from './comparison.ts';
+import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
 import { runRegistry } from './registry.ts';
 import { runSoak } from './soak-aborts.ts';
@@ -19,6 +20,8 @@ async function run(): Promise<boolean> {
       return true;
     case 'auth':
       return runAuth(argument === 'quick');
+    case 'limits':
+      return runLimits(argument === 'quick');
     case 'memory':
       return runMemory();
     case 'stream':
@@ -29,7 +32,7 @@ async function run(): Promise<boolean> {
       return runRegistry();
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | registry]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS] | registry]`,
       );
   }
 }

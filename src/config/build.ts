@@ -7,7 +7,7 @@ import type { CaptureOptions } from '../listen/capture.js';
 import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
 import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
-import { allowedServices, serviceParameter } from '../route/dynamic.js';
+import { allowedServices, type ServiceChoice, serviceParameter } from '../route/dynamic.js';
 import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
@@ -20,6 +20,7 @@ import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
+import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
 
 /** One route, compiled. */
@@ -34,19 +35,14 @@ export interface Route {
   /** null: the route answers by itself, or the path says which service does. */
   readonly service: Service | null;
   /** For `service: ${param.NAME}`; null: the route has one service, or none. */
-  readonly choice: ServiceChoice | null;
+  readonly choice: ServiceChoice<Route> | null;
   readonly answer: ((x: Exchange) => Answer) | null;
   /** Path and query for the service. */
   readonly target: Render;
   /** The service gets the client's `Host`, not its own. */
   readonly keepHost: boolean;
-}
-
-/** The services that a path may name: for each a route of its own, alike but for the service. */
-export interface ServiceChoice {
-  /** Which of the path's parameters names it. */
-  readonly parameter: number;
-  readonly routes: ReadonlyMap<string, Route>;
+  /** null: handshakes are ordinary requests. */
+  readonly websocket: WebSocketConfig | null;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
@@ -173,6 +169,7 @@ function buildRoute(
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
+    websocket: route.websocket,
   };
 }
 

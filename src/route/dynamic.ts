@@ -4,6 +4,8 @@
  * characters that a canonical path never escapes, so no other spelling of a name is found.
  */
 
+import { type Failure, NOT_FOUND } from '../errors.js';
+
 /** A route that may be dynamic. */
 export interface DynamicRoute {
   readonly service?: string | undefined;
@@ -39,4 +41,30 @@ export function allowedServices(
   return [...services].flatMap(([name, service]) =>
     named.has(name) || service?.tags.some((tag) => tags.has(tag)) ? [name] : [],
   );
+}
+
+/** The services that a path may name: for each a route of its own, alike but for the service. */
+export interface ServiceChoice<R> {
+  /** Which of the path's parameters names it. */
+  readonly parameter: number;
+  readonly routes: ReadonlyMap<string, R>;
+}
+
+/** What choosing reads and changes of an exchange. */
+interface Chooser<R> {
+  readonly params: readonly string[];
+  route: R | null;
+  failure: Failure | null;
+}
+
+/** The route for the service that the path names, if it may name that one; else the exchange fails. */
+export function withService<R extends { readonly choice: ServiceChoice<R> | null }>(
+  x: Chooser<R>,
+  route: R,
+): R | null {
+  if (route.choice === null) return route;
+  const chosen = route.choice.routes.get(x.params[route.choice.parameter] as string) ?? null;
+  if (chosen === null) x.failure = NOT_FOUND;
+  else x.route = chosen;
+  return chosen;
 }
