@@ -26,10 +26,8 @@ describe.skipIf(missing)('three gateways with one registry', () => {
       routes: [{ name: 'quotes', match: { path: '/*' }, service: 'quotes' }],
     };
     // The first with workers of their own, to which the list is sent.
-    gateways.push(
-      ...(await Promise.all([{ workers: 2 }, {}, {}].map((more) => startGateway({ ...config, ...more })))),
-    );
-  }, 30_000);
+    for (const more of [{ workers: 2 }, {}, {}]) gateways.push(await startGateway({ ...config, ...more }));
+  }, 60_000);
   afterAll(async () => {
     await Promise.all(gateways.map((gateway) => gateway.end()));
     for (const instance of instances) await instance.close();
