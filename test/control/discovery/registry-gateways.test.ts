@@ -90,7 +90,7 @@ describe.skipIf(missing)('three gateways with one registry', () => {
     };
     const took = await Promise.all(gateways.map(until));
     console.log(`registered and routed on 3 gateways after ${took.map((ms) => ms.toFixed(0)).join(', ')} ms`);
-    expect(Math.max(...took)).toBeLessThan(2000); // 100 ms on a machine that does nothing else
+    expect(Math.max(...took)).toBeLessThan(5000); // the bench holds it to 100 ms: npm run bench -- registry
     expect((await register(1, 'b', 1)).status).toBe(201);
     await allAnswer(['one', 'two']);
     expect((await gateways[2]!.ask('/registry/quotes/a', { method: 'DELETE' })).status).toBe(200);
