@@ -31,6 +31,7 @@ import type { Lines, Log } from './observe/log.js';
 import type { WorkerMetrics } from './observe/metrics.js';
 import { credentialHeaders, tokenParameters } from './observe/redact.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
+import { withService } from './route/dynamic.js';
 import { readsOneWay } from './route/lookalikes.js';
 import { hasEncodedSlash } from './route/path.js';
 import type { EndpointTable } from './shared/endpoint-table.js';
@@ -93,12 +94,12 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   }
 
   #route(x: Exchange, { table, lookalikes }: Snapshot): Route | null {
-    const route = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
-    x.route = route;
-    (route?.stats ?? this.#env.metrics.unrouted).begin();
-    if (route !== null && readsOneWay(x, route, lookalikes)) return route;
-    refuse(x, x.failure ?? this.#whyNoRoute(x, route));
-    return null;
+    const found = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
+    x.route = found;
+    (found?.stats ?? this.#env.metrics.unrouted).begin();
+    const route = found !== null && readsOneWay(x, found, lookalikes) ? withService(x, found) : null;
+    if (route === null) refuse(x, x.failure ?? this.#whyNoRoute(x, found));
+    return route;
   }
 
   #whyNoRoute(x: Exchange, route: Route | null): Failure {

@@ -29,6 +29,8 @@ export interface Command {
   readonly options: Readonly<Record<string, Option>>;
   /** Names of the arguments that are no options, in order; all are required. */
   readonly operands?: readonly string[];
+  /** Instead of operands: a command line of its own, behind `--`. The name of its first word. */
+  readonly rest?: string;
   /** Resolves with the exit code. */
   run(input: Input): Promise<number> | number;
 }
@@ -105,6 +107,12 @@ export function readInput(command: Command, args: readonly string[]): Input {
   const { operands = [] } = command;
   if (positionals.length < operands.length)
     throw new UsageError(`${operands[positionals.length]} is missing`);
+  if (command.rest !== undefined) {
+    if (positionals.length === 0) throw new UsageError(`${command.rest} is missing`);
+    const first = tokens.find(({ kind }) => kind === 'positional' || kind === 'option-terminator');
+    if (first?.kind === 'positional') throw new UsageError(`-- is missing before "${positionals[0]}"`);
+    return new Input(values, positionals);
+  }
   if (positionals.length > operands.length)
     throw new UsageError(`what is "${positionals[operands.length]}"?`);
   return new Input(values, positionals);

@@ -8,12 +8,14 @@ import { checkOverload } from './checks/overload.js';
 import type { Report } from './checks/report.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
+import { checkRegistry } from './checks/sources.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
 import type { Config } from './schema.js';
 import { ConfigDocument } from './yaml/document.js';
 import type { Environment } from './yaml/environment.js';
+import { resolveServiceVariables, withServiceVariables } from './yaml/service-variables.js';
 
 const MAPPING = 'a mapping with listen, services, routes';
 
@@ -49,7 +51,8 @@ export function parseConfig(text: string, file: string, environment: Environment
   }
 
   const folder = dirname(resolve(file));
-  const { draft, complaints } = draftConfig(value);
+  const completed = withServiceVariables(value, environment);
+  const { draft: written, complaints } = draftConfig(completed.raw);
   const report: Report = {
     mistake: (complaint) => {
       if (!document.isIncomplete(complaint)) mistakes.push(document.locate(complaint));
@@ -58,9 +61,11 @@ export function parseConfig(text: string, file: string, environment: Environment
     written: (...paths) => paths.find((path) => valueAt(value, path) !== undefined) ?? (paths.at(-1) as Path),
     lineOf: (path) => document.locate({ path, message: '' }).line,
   };
-  for (const complaint of complaints) report.mistake(complaint);
+  for (const complaint of [...completed.complaints, ...complaints]) report.mistake(complaint);
+  const draft = resolveServiceVariables(written, environment, report.mistake);
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
+  checkRegistry(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkOverload(draft, report);
@@ -99,11 +104,9 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   });
   const { tls } = config.listen;
   const services = Object.entries(config.services).map(([name, service]) => {
-    const { ca } = service.tls;
-    return [
-      name,
-      ca === undefined ? service : { ...service, tls: { ...service.tls, ca: resolve(folder, ca) } },
-    ];
+    const { ca, servername = nameOfDns(service) } = service.tls;
+    const tls = { ...service.tls, ...(ca !== undefined && { ca: resolve(folder, ca) }) };
+    return [name, { ...service, tls: { ...tls, ...(servername !== undefined && { servername }) } }];
   });
   return {
     ...config,
@@ -112,6 +115,12 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
     data: storeFolder(config, folder),
     auth: withAbsoluteMaterial(config.auth, folder),
   };
+}
+
+/** Endpoints found in the DNS are addresses, and no certificate is for those. */
+function nameOfDns({ discover }: Config['services'][string]): string | undefined {
+  if (discover?.type !== 'dns' || discover.dns.scheme !== 'https') return undefined;
+  return discover.dns.name.replace(/\.$/, '');
 }
 
 /** null: nothing needs a store, and none is wished for. */

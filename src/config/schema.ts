@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
+import { discovery, registry } from './schema/discovery.js';
 import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { overload } from './schema/overload.js';
@@ -61,6 +62,8 @@ export const schema = z.strictObject({
     .record(name(), service)
     .prefault({})
     .meta({ description: 'What stands behind the gateway, by name.' }),
+  discovery,
+  registry,
   routes: z.array(route).prefault([]).meta({
     description:
       'Which request goes where. Exact paths beat parameters, parameters beat wildcards, then more predicates beat fewer; the order in the file does not matter.',

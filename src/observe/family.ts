@@ -1,3 +1,4 @@
+import type { DiscoveryFacts } from './families/discovery.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -8,6 +9,8 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** How the sources of endpoints do. */
+  discovery(): readonly DiscoveryFacts[];
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

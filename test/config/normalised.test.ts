@@ -48,6 +48,15 @@ describe('a configuration', () => {
         redactQuery: expect.arrayContaining(['id_token', 'key', 'token', 'password']),
       },
       services: {},
+      discovery: { env: false, dns: { servers: [], timeout: 2000 } },
+      registry: {
+        allowLoopback: false,
+        networks: [],
+        ttl: 10_000,
+        grace: 30_000,
+        maxPerService: 1000,
+        max: 5_000,
+      },
       routes: [],
       defaults: {},
     });

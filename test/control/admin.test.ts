@@ -32,10 +32,14 @@ describe('the index', () => {
       'PUT /consumers/:name',
       'DELETE /consumers/:name',
       'POST /revocations',
+      'GET /registry',
+      'GET /registry/:service',
+      'PUT /registry/:service/:instance',
+      'DELETE /registry/:service/:instance',
     ]);
     for (const { method, path } of body.endpoints) {
-      // Without a store there are no keys and consumers to show.
-      const status = /^\/(keys|consumers)/.test(path) ? 409 : 200;
+      // Without a store there are no keys and consumers to show, and no service takes its endpoints from the registry.
+      const status = /^\/(keys|consumers|registry)/.test(path) ? 409 : 200;
       if (method === 'GET') expect((await gateway.ask(path)).status, path).toBe(status);
     }
   });

@@ -129,6 +129,10 @@ function busyGateway(): GatewayFacts {
     version: '1.2.3',
     totals,
     restarts: () => 0,
+    discovery: () => [
+      { service: 'quotes', source: 'registry', endpoints: 3, skipped: 1, ageS: 0.5, failures: 2 },
+      { service: 'auth', source: 'env', endpoints: 2, skipped: 0, ageS: null, failures: 0 },
+    ],
     keyAges: () => new Map([['players', 12]]),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };

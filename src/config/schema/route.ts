@@ -235,7 +235,19 @@ export const route = z
     service: z
       .string()
       .optional()
-      .meta({ description: 'Name of the service that answers.', examples: ['quotes'] }),
+      .meta({
+        description:
+          'Name of the service that answers; `${param.NAME}` takes it from the path, for those in `allow`.',
+        examples: ['quotes', '${param.service}'],
+      }),
+    allow: distinct(z.string().min(1, { error: 'the name of a service, or tag:NAME' }), 'service')
+      .min(1, { error: 'at least one service' })
+      .optional()
+      .meta({
+        description:
+          'Services that the path may name: names, and `tag:NAME` for all that carry the tag. Anything else is answered 404.',
+        examples: [['quotes', 'orders'], ['tag:public']],
+      }),
     respond: respond.optional().meta({
       description: 'A fixed answer instead of a service.',
       examples: [{ status: 503, body: 'back soon' }],
@@ -253,20 +265,23 @@ export const route = z
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     ...filterShape,
   })
-  .transform(({ name, match, service, respond, redirect, builtin, rewrite, websocket, ...options }) => {
-    const filters: FilterOptions = options;
-    return {
-      name,
-      match,
-      ...(service !== undefined && { service }),
-      ...(respond !== undefined && { respond }),
-      ...(redirect !== undefined && { redirect }),
-      ...(builtin !== undefined && { builtin }),
-      rewrite,
-      websocket: websocket ?? null,
-      filters,
-    };
-  });
+  .transform(
+    ({ name, match, service, allow, respond, redirect, builtin, rewrite, websocket, ...options }) => {
+      const filters: FilterOptions = options;
+      return {
+        name,
+        match,
+        ...(service !== undefined && { service }),
+        ...(allow !== undefined && { allow }),
+        ...(respond !== undefined && { respond }),
+        ...(redirect !== undefined && { redirect }),
+        ...(builtin !== undefined && { builtin }),
+        rewrite,
+        websocket: websocket ?? null,
+        filters,
+      };
+    },
+  );
 
 export type RouteConfig = z.output<typeof route>;
 

@@ -3,6 +3,7 @@ import type { ApiKeys } from '../../services/records/api-keys.js';
 import type { Consumers } from '../../services/records/consumers.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
+import type { RegistryWatch } from '../discovery/registry-watch.js';
 import type { ReloadResult } from '../reloader.js';
 import type { WorkerView } from '../worker-slot.js';
 
@@ -21,6 +22,8 @@ export interface ControlPlane extends GatewayFacts {
   reload(reason: string): Promise<ReloadResult>;
   /** null: the configuration has no store. */
   records(): Records | null;
+  /** null: no service takes its endpoints from the registry. */
+  registry(): RegistryWatch | null;
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
   /** Ends all sessions of a user; resolves with how many. */
