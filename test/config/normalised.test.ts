@@ -30,6 +30,8 @@ describe('a configuration', () => {
         verification: { threads: 'auto', queue: 4096 },
       },
       limits: {},
+      plans: {},
+      defaultPlan: null,
       limiter: { keys: 1_000_000, whenFull: 'evict-oldest', inFlight: 16_384, headers: 'standard' },
       drain: { delay: 2_000, timeout: 30_000 },
       log: { level: 'info' },

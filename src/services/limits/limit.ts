@@ -31,9 +31,14 @@ export class Limit {
    */
   constructor(name: string, config: LimitConfig, memory: LimitMemory) {
     this.name = name;
-    const { rate } = config;
+    const { rate, max } = config;
     const variant = (one: RateConfig | null) => variantOf(name, config, one, memory);
-    if (rate === undefined) {
+    if (typeof max === 'object') {
+      const { default: other, ...roles } = max;
+      const quota = (most: number) => variantOf(name, { ...config, max: most }, null, memory);
+      this.#default = quota(other as number);
+      this.#byRole = highestFirst(roles).map(([role, most]) => [role, quota(most)]);
+    } else if (rate === undefined) {
       this.#default = variant(null);
       this.#byRole = [];
     } else if (isOneRate(rate)) {
@@ -61,12 +66,22 @@ function variantOf(
   rate: RateConfig | null,
   memory: LimitMemory,
 ): LimitVariant {
-  const { algorithm, by, burst, per, shadow, ipv6Prefix } = config;
-  // What the state in a slot means. A count means the same whatever the most is; a time of a token bucket does not.
+  const hasher = memory.hasher(config.algorithm === 'quota');
+  const salt = hasher.salt(countedAs(name, config, rate));
+  return { name, shadow: config.shadow, hasher, salt, algorithm: algorithmOf(config, rate, memory) };
+}
+
+/** What is counted apart from what: names say it, and what the state in a slot means. */
+export function countedAs(name: string, config: LimitConfig, rate: RateConfig | null): string {
+  const { algorithm, by, burst, per, ipv6Prefix } = config;
+  // A count means the same whatever the most is; a time of a token bucket does not.
   const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
-  const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
-  const hasher = memory.hasher(algorithm === 'quota');
-  return { name, shadow, hasher, salt: hasher.salt(figures), algorithm: algorithmOf(config, rate, memory) };
+  return JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
+}
+
+/** Of several roles the one that may do most counts. */
+export function highestFirst(byRole: Readonly<Record<string, number>>): [role: string, most: number][] {
+  return Object.entries(byRole).sort(([, a], [, b]) => b - a);
 }
 
 function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: LimitMemory): Algorithm {
