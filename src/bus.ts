@@ -8,6 +8,7 @@ import type { MetricsDelta } from './observe/metrics.js';
 import type { DecisionCounts } from './services/authz/decision.js';
 import type { ProviderCounts } from './services/identity.js';
 import type { LimitCounts } from './services/limit-keeper.js';
+import type { QuotaNote } from './services/limits/quotas/notes.js';
 import type {
   CallbackCall,
   Introspection,
@@ -81,6 +82,8 @@ export interface WorkerReport {
   decisions: ReadonlyMap<string, DecisionCounts>;
   /** What each limit has decided. */
   limits: LimitCounts;
+  /** What there is to tell of quotas: first requests of a period, and keys that come near their end. */
+  quotas: readonly QuotaNote[];
   /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
   keysUsed: ReadonlyMap<string, number>;
   /** Sessions that were used since: the hashes they are stored under. */

@@ -122,7 +122,10 @@ class Primary implements ControlPlane {
       inForce: () => this.#reloader.inForce,
       memory: this.#limits.path,
       onGone: (id) => this.#limits.workerGone(id),
-      onReport: (report) => this.#access.reported(report),
+      onReport: (report) => {
+        this.#access.reported(report);
+        this.#limits.noted(report.quotas);
+      },
     });
     this.#reloader = new Reloader({
       file: options.file,
@@ -154,7 +157,7 @@ class Primary implements ControlPlane {
     this.#watch?.close();
     this.#admin?.close();
     await this.#access.close();
-    this.#limits.close();
+    await this.#limits.close();
     return code;
   }
 
@@ -170,6 +173,7 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
   revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
   keyAges = () => this.#access.keyAges();
+  quotas = () => this.#limits.quotas();
 
   get reloads() {
     return this.#reloader.counts;

@@ -155,6 +155,7 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
+      quotas: this.#limits.takeQuotaNotes(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

@@ -8,6 +8,8 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** null: no limit is a quota. */
+  quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

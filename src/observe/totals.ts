@@ -13,7 +13,7 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
+  'routes' | 'providers' | 'decisions' | 'limits' | 'quotas' | 'keysUsed' | 'sessionsSeen'
 >;
 
 /**
@@ -43,7 +43,16 @@ export class Totals {
 
   merge(
     workerId: number,
-    { routes, providers, decisions, limits, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+    {
+      routes,
+      providers,
+      decisions,
+      limits,
+      quotas: _quotas,
+      keysUsed: _used,
+      sessionsSeen: _seen,
+      ...gauges
+    }: WorkerReport,
   ): void {
     this.workers.set(workerId, gauges);
     for (const [name, counts] of providers) {

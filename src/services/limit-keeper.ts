@@ -1,8 +1,10 @@
 /** Limits for a worker, configuration after configuration: their counts are in memory that all workers share. */
 import type { LimitConfig } from '../config/schema/limits.js';
+import { PLAN, usesQuotas } from '../config/schema/plans.js';
 import type { Config } from '../config/schema.js';
 import type { Env, Stages } from '../pipeline.js';
 import type { GateEnv, LimitCounter } from './limits/gate.js';
+import type { QuotaNote, QuotaNotes } from './limits/quotas/notes.js';
 
 export interface Limits {
   /** Stages of a route: names of configured limits, and limits of its own. */
@@ -16,6 +18,7 @@ export class LimitKeeper {
   readonly #worker: number;
   readonly #counters = new Map<string, LimitCounter>();
   #env: Omit<GateEnv, 'headers'> | null = null;
+  #quotas: QuotaNotes | null = null;
 
   constructor(worker: number) {
     this.#worker = worker;
@@ -29,21 +32,22 @@ export class LimitKeeper {
     if (!usesLimits(config)) return NO_LIMITS;
     const { limits, limiter } = config;
     const { limitStages } = await import('./limits/gate.js');
+    const { namedLimits } = await import('./limits/plans/named-limits.js');
     this.#env ??= await this.#open(config, memory);
-    const env: GateEnv = { ...this.#env, headers: limiter.headers };
+    const hasPlans = Object.keys(config.plans).length > 0;
+    const plans = hasPlans ? new (await import('./limits/plans/plans.js')).Plans(config) : null;
+    if (usesQuotas(config)) this.#quotas ??= new (await import('./limits/quotas/notes.js')).QuotaNotes();
+    const env: GateEnv = { ...this.#env, headers: limiter.headers, quotas: this.#quotas };
     return {
-      stages: (listed, route) =>
-        limitStages(
-          listed.map((one, index) =>
-            typeof one === 'string'
-              ? { name: one, config: limits[one] }
-              : { name: `${route.name}/${index + 1}`, config: one },
-          ),
-          env,
-          route,
-        ),
+      stages: (listed, route) => {
+        const own = namedLimits(listed, route.name, limits);
+        return limitStages(own, env, route, listed.includes(PLAN) ? plans : null);
+      },
     };
   }
+
+  /** What there is to tell of quotas since the last call. */
+  takeQuotaNotes = (): readonly QuotaNote[] => this.#quotas?.take() ?? [];
 
   report(): LimitCounts {
     const counts = new Map<string, LimitCounter>();

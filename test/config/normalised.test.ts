@@ -32,7 +32,13 @@ describe('a configuration', () => {
       limits: {},
       plans: {},
       defaultPlan: null,
-      limiter: { keys: 1_000_000, whenFull: 'evict-oldest', inFlight: 16_384, headers: 'standard' },
+      limiter: {
+        keys: 1_000_000,
+        whenFull: 'evict-oldest',
+        inFlight: 16_384,
+        headers: 'standard',
+        history: 62 * 86_400_000,
+      },
       drain: { delay: 2_000, timeout: 30_000 },
       log: { level: 'info' },
       accessLog: {

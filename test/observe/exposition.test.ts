@@ -98,6 +98,7 @@ function busyGateway(): GatewayFacts {
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
+    quotas: [],
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
@@ -107,6 +108,7 @@ function busyGateway(): GatewayFacts {
     totals,
     restarts: () => 0,
     keyAges: () => new Map([['players', 12]]),
+    quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

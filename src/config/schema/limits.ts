@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
-import { most, per, quotaContradictions, warnAt } from './quota.js';
+import { history, most, per, quotaContradictions, warnAt } from './quota.js';
 
 /** Milliseconds in what may stand behind the slash of a rate. */
 const PERIODS: Record<string, number> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -179,6 +179,12 @@ export const limiter = z.strictObject({
       description:
         'Requests under limits of `concurrency` that a worker may have in flight, each limit counted.',
       examples: [65_536],
+    }),
+  history: history()
+    .prefault('62d')
+    .meta({
+      description: 'How long the counts of past days, weeks and months are kept on disk, for `GET /usage`.',
+      examples: ['400d'],
     }),
   headers: z
     .enum(['standard', 'legacy', 'both', 'off'])

@@ -41,6 +41,21 @@ export function per() {
     .meta({ title: 'period', pattern: `^(?:day|week|month)$|${WINDOW.source}` });
 }
 
+/** How long counts of periods that are over are kept. Output: milliseconds. */
+export function history() {
+  const expected = 'a number of days such as 62d, at most 3660d';
+  return z
+    .string({ error: expected })
+    .transform((value, context): number => {
+      const days = /^(\d{1,4}) ?d$/.exec(value)?.[1];
+      if (days === undefined || Number(days) > 3_660) {
+        return reject(context, `"${value}" is no time to keep counts`, expected);
+      }
+      return Number(days) * 86_400_000;
+    })
+    .meta({ title: 'days', pattern: '^\\d{1,4} ?d$' });
+}
+
 /** How many: for all, or by role, with `default` for all others. */
 export function most() {
   const one = amount();

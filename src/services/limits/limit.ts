@@ -102,8 +102,8 @@ function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: Limit
       return new Concurrency(table, holds, max);
     case 'quota':
       return typeof per === 'number'
-        ? new SlidingWindow(table, max, per, QUOTA, calendar)
-        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar);
+        ? new SlidingWindow(table, max, per, QUOTA, calendar, memory.rolling)
+        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar, memory.calendar);
   }
 }
 

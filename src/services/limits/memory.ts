@@ -5,6 +5,7 @@ import { CLOCK_BYTES, MachineClock, startClock } from '../../shared/clock.js';
 import type { Layout } from '../../shared/directory.js';
 import { Holds, holdsBytes } from '../../shared/holds.js';
 import type { Segment } from '../../shared/segment.js';
+import { marksBytes, SlotMarks } from '../../shared/slot-marks.js';
 import { KeyHasher } from './key-hash.js';
 
 export interface MemoryOptions {
@@ -18,7 +19,9 @@ export interface MemoryOptions {
 
 /** The regions limits need: for `createSegment`, with those of others. */
 export function limitLayout({ keys, workers, holdsPerWorker }: MemoryOptions): Layout {
-  return { clock: CLOCK_BYTES, buckets: tableBytes(keys), holds: holdsBytes(workers, holdsPerWorker) };
+  const buckets = tableBytes(keys);
+  const holds = holdsBytes(workers, holdsPerWorker);
+  return { clock: CLOCK_BYTES, buckets, holds, marks: marksBytes(buckets) };
 }
 
 /** Once, by the primary, before any process opens the memory. `wall` in milliseconds since 1970. */
@@ -33,29 +36,39 @@ export class LimitMemory {
   readonly clock: MachineClock;
   readonly table: BucketTable;
   readonly holds: Holds;
+  /** Slots of quotas by the calendar, and of rolling ones, that have changed and are not on disk. */
+  readonly calendar: SlotMarks;
+  readonly rolling: SlotMarks;
   readonly #hasher: KeyHasher;
-  #durableHasher: KeyHasher;
+  #durable: { seed: Int32Array; hasher: KeyHasher };
 
   /** `worker` as in the environment of the process, from 1; 0 for the primary. */
   constructor(segment: Segment, worker: number, policy: FullPolicy) {
     this.clock = new MachineClock(segment.region('clock'));
     this.holds = new Holds(segment.region('holds'), worker);
     this.table = new BucketTable(segment.region('buckets'), policy, (state) => this.holds.acknowledge(state));
+    this.calendar = new SlotMarks(segment.region('marks'), 0);
+    this.rolling = new SlotMarks(segment.region('marks'), 1);
     const { start, durable } = this.table.seeds();
     this.#hasher = new KeyHasher(start);
-    this.#durableHasher = new KeyHasher(durable);
+    this.#durable = { seed: durable, hasher: new KeyHasher(durable) };
   }
 
   /** For keys of quotas with a seed that outlives the gateway, for all others with one of this start. */
   hasher(durable: boolean): KeyHasher {
-    return durable ? this.#durableHasher : this.#hasher;
+    if (!durable) return this.#hasher;
+    // The primary may have found the one of earlier starts since this process opened the memory.
+    const seed = this.table.seeds().durable;
+    if (seed.some((word, i) => word !== this.#durable.seed[i])) {
+      this.#durable = { seed, hasher: new KeyHasher(seed) };
+    }
+    return this.#durable.hasher;
   }
 
-  /** Takes the seed of a dump: by the primary, before workers start. */
+  /** Takes the seed of a dump: by the primary, before any worker has a quota. */
   adoptDurableSeed(seed: Int32Array): void {
     const { start } = this.table.seeds();
     this.table.setSeeds(Int32Array.of(...start, ...seed));
-    this.#durableHasher = new KeyHasher(seed);
   }
 
   /** Gives back what a dead worker held: by the primary, before another starts under its id. */

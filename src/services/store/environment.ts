@@ -56,12 +56,7 @@ export class Environment {
   static open(folder: string): Environment {
     let environment = opened.get(folder);
     if (environment === undefined) {
-      try {
-        makeFolder(folder);
-        environment = new Environment(checked(folder));
-      } catch (error) {
-        throw new StoreFault(`data: ${folder} cannot be opened: ${whyNot(error)}`);
-      }
+      environment = openedFolder(folder, FILE, (path) => new Environment(path));
       opened.set(folder, environment);
     }
     environment.#users++;
@@ -113,6 +108,16 @@ export class Environment {
 
 const opened = new Map<string, Environment>();
 
+/** Makes the folder if there is none, and opens what is in it. @throws Error for people */
+export function openedFolder<T>(folder: string, file: string, openIn: (folder: string) => T): T {
+  try {
+    makeFolder(folder);
+    return openIn(checked(folder, file));
+  } catch (error) {
+    throw new StoreFault(`data: ${folder} cannot be opened: ${whyNot(error)}`);
+  }
+}
+
 /** @throws Error for people: the id is too long. */
 export function keyOf(kind: string, id: string): RecordKey {
   const key = `${kind}/${id}`;
@@ -129,11 +134,11 @@ function makeFolder(folder: string): void {
 }
 
 /** @throws an Error that `whyNot` understands */
-function checked(folder: string): string {
+function checked(folder: string, file: string): string {
   if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
   accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-  const path = join(folder, FILE);
-  if (existsSync(path) && !isOurs(path)) throw new Error(`${FILE} is damaged, or not a store`);
+  const path = join(folder, file);
+  if (existsSync(path) && !isOurs(path)) throw new Error(`${file} is damaged, or not a store`);
   return folder;
 }
 
