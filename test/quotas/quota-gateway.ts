@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type RunningGateway, startGateway } from '../harness/gateway.ts';
+import { type AdminAnswer, type RunningGateway, startGateway } from '../harness/gateway.ts';
 
 export interface Made {
   readonly id: string;
@@ -43,7 +43,7 @@ export async function send(
   method: string,
   path: string,
   body?: unknown,
-): Promise<any> {
+): Promise<AdminAnswer['body']> {
   const answer = await gateway.ask(path, {
     method,
     ...(body !== undefined && {

@@ -5,11 +5,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/schema.js';
 import type { Log } from '../../observe/log.js';
+import { Counter } from '../../services/limits/algorithms/counter.js';
 import type { LimitMemory } from '../../services/limits/memory.js';
 import { entryAt, restoreQuotas } from '../../services/limits/quota-dump.js';
 import type { QuotaNote } from '../../services/limits/quotas/notes.js';
 import { QuotaFile, SWEEP_BEGIN } from '../../services/store/quotas/quota-file.js';
 import type { SlotMarks } from '../../shared/slot-marks.js';
+import { QUOTA } from '../../shared/slots.js';
 import { Thresholds } from './thresholds.js';
 
 /** Twice a second: with the time that writing takes, what is lost is less than a second's counts. */
@@ -37,6 +39,7 @@ export class QuotaControl {
   /** How often a key came near its end, by the name of the limit. */
   readonly thresholds: Thresholds;
   readonly #memory: LimitMemory;
+  readonly #live: Counter;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
   #historyMs = 0;
@@ -48,6 +51,7 @@ export class QuotaControl {
   /** Before any worker has a quota. @throws Error for people: the folder cannot be opened. */
   constructor({ data, memory, log }: QuotaControlOptions) {
     this.#memory = memory;
+    this.#live = new Counter(memory.table, QUOTA);
     this.#log = log;
     this.file = QuotaFile.open(data);
     this.thresholds = new Thresholds(this.file, log);
@@ -62,6 +66,12 @@ export class QuotaControl {
 
   /** Milliseconds since 1970, by the calendar that quotas go by. */
   now = (): number => this.#memory.clock.calendar(this.#memory.clock.now());
+
+  /** Of a key in a period, whether it goes on or is over. */
+  count = (h1: number, h2: number): number => this.#live.read(h1, h2) || this.file.count(h1, h2);
+
+  /** What hashes of quotas are made with. */
+  seed = (): Int32Array => this.#memory.table.seeds().durable;
 
   /** What workers tell. */
   noted(notes: readonly QuotaNote[]): void {

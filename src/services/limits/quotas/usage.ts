@@ -104,7 +104,10 @@ export class Usage {
         this.#count(rows, quota, one, '', read, time, history);
       }
     }
-    const plans = new Set([subject.plan, ...keys.map(({ plan }) => plan)].map((plan) => this.planOf(plan)));
+    // Whose keys all have plans of their own is not under the default one.
+    const ofKeys = keys.map(({ plan }) => plan);
+    const own = subject.plan !== '' || keys.length === 0 ? [subject.plan] : [];
+    const plans = new Set([...own, ...ofKeys].map((plan) => this.planOf(plan)));
     for (const plan of plans) {
       for (const quota of this.#byPlan.get(plan) ?? []) {
         const all = quota.config.by.includes('apiKey')

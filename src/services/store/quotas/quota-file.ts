@@ -55,6 +55,11 @@ export class QuotaFile {
     return openedFolder(folder, FILE, (path) => new QuotaFile(path));
   }
 
+  /** Where it is in the folder of a store. */
+  static pathIn(folder: string): string {
+    return join(folder, FILE);
+  }
+
   /** The secret that the hashes were made with: two words. null: nothing was ever counted. */
   seed(): Int32Array | null {
     const bytes = this.#meta.get('seed');
@@ -137,7 +142,7 @@ export class QuotaFile {
     for (const { key, value } of this.#callers.getRange({ start: prefix + after })) {
       if (!key.startsWith(prefix)) return;
       const name = key.slice(prefix.length);
-      if (name > after) yield [name, JSON.parse(value) as StoredCaller];
+      if (name !== after) yield [name, JSON.parse(value) as StoredCaller];
     }
   }
 
