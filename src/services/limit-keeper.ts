@@ -49,6 +49,17 @@ export class LimitKeeper {
   /** What there is to tell of quotas since the last call. */
   takeQuotaNotes = (): readonly QuotaNote[] => this.#quotas?.take() ?? [];
 
+  /** The primary was killed: what it has not written of quotas is written. Resolves also when that fails. */
+  async rescue({ data }: Config, onFailure: (error: Error) => void): Promise<void> {
+    if (this.#quotas === null || this.#env === null || data === null) return;
+    try {
+      const { rescueCounts } = await import('./limits/quotas/rescue.js');
+      await rescueCounts(this.#env.memory, data);
+    } catch (error) {
+      onFailure(error as Error);
+    }
+  }
+
   report(): LimitCounts {
     const counts = new Map<string, LimitCounter>();
     for (const [name, counter] of this.#counters) {

@@ -1,4 +1,5 @@
 /** Plans of real gateways: who may use how much, and what was used. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { sluice } from '../cli/sluice.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -90,6 +91,32 @@ it('takes nothing of the plan for what another limit of the route refuses', asyn
   expect(await hit(gateway, 9, key)).toEqual({ 200: 3, 429: 6 });
   const { quotas } = await send(gateway, 'GET', '/usage/acme');
   expect(quotas[0].used).toBe(3);
+});
+
+it('gives back what other limits have taken when the plan refuses', async () => {
+  const gateway = await startQuotas(dataFolder(), ['plan', { by: ['ip'], rate: '20/d' }], PLANS);
+  const { key } = await makeKey(gateway, 'acme');
+  expect(await hit(gateway, 15, key)).toEqual({ 200: 10, 429: 5 });
+  // Of the twenty for this address ten are left, and the plan of those without a key allows ten.
+  expect(await hit(gateway, 12)).toEqual({ 200: 10, 429: 2 });
+});
+
+it('tells once, for all workers, that a key comes near its end', async () => {
+  const quota = { by: ['consumer'], algorithm: 'quota', max: 40, per: 'week', warnAt: '50%' };
+  const gateway = await startQuotas(dataFolder(), quota);
+  const { key, id } = await makeKey(gateway, 'acme');
+  await hit(gateway, 19, key);
+  await sleep(1500);
+  const told = () => gateway.log.filter(({ msg }) => msg === 'a quota comes near its end');
+  expect(told()).toEqual([]);
+  await hit(gateway, 30, key);
+  await gateway.logged(({ msg }) => msg === 'a quota comes near its end');
+  await sleep(1500);
+  expect(told()).toEqual([
+    expect.objectContaining({ limit: 'hi/1', consumer: 'acme', key: id, max: 40, level: 'warn' }),
+  ]);
+  const { body } = await gateway.ask('/metrics');
+  expect(body).toContain('sluice_quota_threshold_total{limit="hi/1"} 1\n');
 });
 
 it('refuses plans that the configuration does not have, over HTTP and on the command line', async () => {

@@ -24,6 +24,8 @@ const PAUSE_MS = 1;
 const BATCHES_AHEAD = 8;
 /** Entries that are looked at in each turn, for what is too old. */
 const SWEPT_AT_ONCE = 200;
+/** After a failure: the disk may be full for long, and the library says so on standard error each time. */
+const AFTER_FAILURE_MS = 5_000;
 /** What is known of a caller is written again after this time. */
 const SEEN_GRAIN_MS = 3_600_000;
 
@@ -46,6 +48,7 @@ export class QuotaControl {
   #mark = SWEEP_BEGIN;
   #writing: Promise<void> | null = null;
   #failing = false;
+  #failedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   /** Before any worker has a quota. @throws Error for people: the folder cannot be opened. */
@@ -130,6 +133,7 @@ export class QuotaControl {
 
   async #turn(): Promise<void> {
     if (this.#writing !== null || this.#closed) return;
+    if (this.#failing && performance.now() - this.#failedAt < AFTER_FAILURE_MS) return;
     await this.flush();
     if (this.#closed) return;
     const now = this.now();
@@ -183,6 +187,7 @@ export class QuotaControl {
   }
 
   readonly #failed = (error: unknown): void => {
+    this.#failedAt = performance.now();
     if (this.#failing) return;
     this.#failing = true;
     this.#log.error(

@@ -44,7 +44,8 @@ export class Environment {
   private constructor(folder: string) {
     this.#folder = folder;
     const path = join(folder, FILE);
-    this.#root = open({ path, maxDbs: 8, maxReaders: 512 });
+    // Without the batches of the library: when one cannot be written, they reject a promise that nobody has.
+    this.#root = open({ path, maxDbs: 8, maxReaders: 512, eventTurnBatching: false });
     chmodSync(path, 0o600);
     this.records = this.#root.openDB({ name: 'records', encoding: 'string' });
     this.changes = this.#root.openDB({ name: 'changes', encoding: 'string' });
@@ -107,6 +108,19 @@ export class Environment {
 }
 
 const opened = new Map<string, Environment>();
+
+/**
+ * What the library's own thread is to write is written. Rejects with its error. That error carries a second promise which
+ * is rejected, too: left alone, as on a full disk, it would end the process.
+ */
+export async function written(...handed: readonly Promise<unknown>[]): Promise<void> {
+  for (const one of handed) one.catch(seen);
+  for (const one of handed) await one;
+}
+
+function seen(error: { commitError?: Promise<unknown> }): void {
+  error.commitError?.catch(() => {});
+}
 
 /** Makes the folder if there is none, and opens what is in it. @throws Error for people */
 export function openedFolder<T>(folder: string, file: string, openIn: (folder: string) => T): T {

@@ -5,7 +5,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
-import { openedFolder } from '../environment.js';
+import { openedFolder, written } from '../environment.js';
 import { StoreFault } from '../store-fault.js';
 
 export interface StoredCount {
@@ -42,7 +42,8 @@ export class QuotaFile {
 
   private constructor(folder: string) {
     const path = join(folder, FILE);
-    this.#root = open({ path, maxDbs: 4, maxReaders: 512 });
+    // Without the batches of the library: when one cannot be written, they reject a promise that nobody has.
+    this.#root = open({ path, maxDbs: 4, maxReaders: 512, eventTurnBatching: false });
     chmodSync(path, 0o600);
     this.#counts = this.#root.openDB({ name: 'counts', keyEncoding: 'binary', encoding: 'binary' });
     this.#told = this.#root.openDB({ name: 'told', keyEncoding: 'binary', encoding: 'binary' });
@@ -75,15 +76,17 @@ export class QuotaFile {
    * handed over can be read; rejects with an Error for people.
    */
   async write(counts: Iterable<StoredCount>): Promise<void> {
-    let last: Promise<unknown> = Promise.resolve();
+    // All that goes into one commit has the same promise.
+    const commits: Promise<unknown>[] = [];
     for (const { h1, h2, count, expires, kept } of counts) {
       const bytes = Buffer.alloc(BYTES);
       bytes.writeUInt32BE(count, 0);
       bytes.writeDoubleBE(expires, 4);
       bytes[12] = kept ? 1 : 0;
-      last = this.#counts.put(keyOf(h1, h2), bytes);
+      const commit = this.#counts.put(keyOf(h1, h2), bytes);
+      if (commit !== commits.at(-1)) commits.push(commit);
     }
-    await settled(last);
+    await settled(commits);
   }
 
   /** For a process that is about to end, while others may write the same: never makes a count smaller. */
@@ -133,7 +136,7 @@ export class QuotaFile {
   /** Resolves when it can be read. */
   async setCaller(kind: CallerKind, name: string, caller: StoredCaller): Promise<void> {
     if (name.length > LONGEST_NAME) return;
-    await settled(this.#callers.put(`${kind}/${name}`, JSON.stringify(caller)));
+    await settled([this.#callers.put(`${kind}/${name}`, JSON.stringify(caller))]);
   }
 
   /** Names in their order, from the one behind `after`. */
@@ -156,14 +159,13 @@ export class QuotaFile {
     for (const { key, value } of this.#told.getRange({ limit: most })) {
       if (value.readDoubleBE(0) < now) told.push(key);
     }
-    for (const key of told) void this.#told.remove(key).catch(() => {});
+    for (const key of told) this.#forget(this.#told.remove(key));
     let callers = '';
     let seen = 0;
     for (const { key, value } of this.#callers.getRange({ start: mark.callers, limit: most })) {
       callers = `${key}\0`;
       seen++;
-      if ((JSON.parse(value) as StoredCaller).seenAt < keptSince)
-        void this.#callers.remove(key).catch(() => {});
+      if ((JSON.parse(value) as StoredCaller).seenAt < keptSince) this.#forget(this.#callers.remove(key));
     }
     return { counts, callers: seen < most ? '' : callers };
   }
@@ -177,8 +179,13 @@ export class QuotaFile {
       last = key;
       if (isOver(countOf(key, value))) over.push(key);
     }
-    for (const key of over) void this.#counts.remove(key).catch(() => {});
+    for (const key of over) this.#forget(this.#counts.remove(key));
     return seen < most ? BEGIN : Buffer.concat([last, Buffer.alloc(1)]);
+  }
+
+  /** What is too old and stays is found again in the next round. */
+  #forget(removed: Promise<unknown>): void {
+    written(removed).catch(() => {});
   }
 
   /** What was handed over is written first. */
@@ -212,9 +219,9 @@ function countOf(key: Buffer, value: Buffer): StoredCount {
   };
 }
 
-async function settled(written: Promise<unknown>): Promise<void> {
+async function settled(commits: readonly Promise<unknown>[]): Promise<void> {
   try {
-    await written;
+    await written(...commits);
   } catch (error) {
     throw new StoreFault(`counts of quotas cannot be written: ${(error as Error).message}`);
   }
