@@ -13,6 +13,7 @@ const COMMANDS = [
   'key',
   'consumer',
   'revoke',
+  'usage',
   'schema',
   'docs',
   'demo',

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { sluice } from '../cli/sluice.ts';
 import { eventually } from '../harness/eventually.ts';
-import { dataFolder, hit, makeKey, quotaConfig, send, startQuotas } from './quota-gateway.ts';
+import { bearer, dataFolder, hit, makeKey, quotaConfig, send, startQuotas } from './quota-gateway.ts';
 
 const PLANS = {
   limits: { everybody: { by: ['route'], rate: '100000/s' } },
@@ -36,6 +36,14 @@ it('gives each caller the quota of the own plan, and the default one to all othe
   expect(await hit(gateway, 5, tiny.key)).toEqual({ 200: 2, 429: 3 });
   expect(await hit(gateway, 5, tiny2.key)).toEqual({ 200: 2, 429: 3 });
   expect(await hit(gateway, 30, internal.key)).toEqual({ 200: 30 });
+  // Users by a claim of their token; each has a quota of the own.
+  expect(await hit(gateway, 30, undefined, bearer('7', 'pro'))).toEqual({ 200: 30 });
+  expect(await hit(gateway, 12, undefined, bearer('8', 'no such plan'))).toEqual({ 200: 10, 429: 2 });
+  const user = await eventually(async () => {
+    const { status, body } = await gateway.ask('/usage/7?as=user');
+    return status === 200 && body.plan === 'pro' && body;
+  });
+  expect(user.quotas[0]).toMatchObject({ user: '7', quota: 'quota/day', used: 30, max: 1_000 });
   // Without a key: nobody in particular, with the default plan.
   expect(await hit(gateway, 12)).toEqual({ 200: 10, 429: 2 });
 

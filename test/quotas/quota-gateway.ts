@@ -1,4 +1,5 @@
 /** A gateway with keys and quotas, and what tests ask of it. */
+import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,14 +18,35 @@ export function dataFolder(): string {
   return folder;
 }
 
+const SECRET = 'a secret that is long enough for HS256';
+
+/** `authorization` for a user, with a plan in the claim `tier`. */
+export function bearer(sub: string, tier: string): { authorization: string } {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub, tier, exp: 4_000_000_000 })}`;
+  const signature = createHmac('sha256', SECRET).update(signed).digest('base64url');
+  return { authorization: `Bearer ${signed}.${signature}` };
+}
+
 /** One route, /hi, for callers with keys. `more` is laid over. */
 export function quotaConfig(data: string, limit: unknown, more: Record<string, unknown> = {}) {
   return {
     workers: 2,
     data,
-    auth: { providers: { keys: { type: 'apiKey' } } },
+    auth: {
+      providers: {
+        keys: { type: 'apiKey' },
+        players: { type: 'jwt', algorithms: ['HS256'], secret: SECRET, claims: { plan: 'tier' } },
+      },
+    },
     routes: [
-      { name: 'hi', match: { path: '/hi' }, respond: { body: 'hi' }, auth: ['keys', 'anonymous'], limit },
+      {
+        name: 'hi',
+        match: { path: '/hi' },
+        respond: { body: 'hi' },
+        auth: ['keys', 'players', 'anonymous'],
+        limit,
+      },
     ],
     ...more,
   };

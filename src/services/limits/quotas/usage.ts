@@ -3,6 +3,7 @@
  * by the same code that makes it for a request, with the seed that outlives the gateway. So nothing but counts is kept,
  * and any caller can be asked for whose name is known.
  */
+import { windowName } from '../../../config/schema/plans.js';
 import type { Config } from '../../../config/schema.js';
 import type { Exchange } from '../../../exchange.js';
 import type { Identity } from '../../identity.js';
@@ -142,7 +143,7 @@ export class Usage {
       };
       const general = {
         ...{ consumer: who.consumer, user: who.user, key: who.keyId, plan, quota: name, route },
-        per: typeof per === 'string' ? per : `${per / 60_000}m`,
+        per: typeof per === 'string' ? per : windowName(per),
       };
       const now = at(time);
       if (typeof per === 'number') {

@@ -134,7 +134,7 @@ describe('usage', () => {
     expect(gateway.ask(acme, 12)).toBe(10);
     gateway.move('2026-03-02T06:00:00Z');
     // Three quarters of the ten are still covered.
-    expect(gateway.rows(acme)[0]).toMatchObject({ used: 8, remaining: 2, per: '1440m' });
+    expect(gateway.rows(acme)[0]).toMatchObject({ used: 8, remaining: 2, per: '24h' });
     expect(gateway.ask(acme, 5)).toBe(2);
     expect(gateway.rows(acme)[0]).toMatchObject({ used: 10, remaining: 0 });
     gateway.move('2026-03-05T00:00:00Z');
