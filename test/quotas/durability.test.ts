@@ -1,8 +1,11 @@
 /** Counts of quotas over restarts, of real gateways. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { dataFolder, hit, makeKey, quotaConfig, remaining, send, startQuotas } from './quota-gateway.ts';
+
+// Each starts two gateways, on a machine that may be busy with others.
+vi.setConfig({ testTimeout: 60_000 });
 
 const DAILY = { by: ['consumer'], algorithm: 'quota', max: 100, per: 'day' };
 

@@ -1,9 +1,11 @@
 /** Plans of real gateways: who may use how much, and what was used. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { sluice } from '../cli/sluice.ts';
 import { eventually } from '../harness/eventually.ts';
 import { bearer, dataFolder, hit, makeKey, quotaConfig, send, startQuotas } from './quota-gateway.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const PLANS = {
   limits: { everybody: { by: ['route'], rate: '100000/s' } },
