@@ -192,6 +192,7 @@ class Primary implements ControlPlane {
   keyAges = () => this.#access.keyAges();
   registry = () => this.#discovery.registry();
   discovery = () => this.#discovery.facts();
+  quotas = () => this.#limits.quotas();
 
   get reloads() {
     return this.#reloader.counts;

@@ -31,6 +31,8 @@ export interface Command {
   readonly operands?: readonly string[];
   /** Instead of operands: a command line of its own, behind `--`. The name of its first word. */
   readonly rest?: string;
+  /** Those that may follow them. */
+  readonly optional?: readonly string[];
   /** Resolves with the exit code. */
   run(input: Input): Promise<number> | number;
 }
@@ -104,7 +106,7 @@ export function readInput(command: Command, args: readonly string[]): Input {
       throw new UsageError(`${spelling(name, option)} is missing`);
     }
   }
-  const { operands = [] } = command;
+  const { operands = [], optional = [] } = command;
   if (positionals.length < operands.length)
     throw new UsageError(`${operands[positionals.length]} is missing`);
   if (command.rest !== undefined) {
@@ -113,8 +115,8 @@ export function readInput(command: Command, args: readonly string[]): Input {
     if (first?.kind === 'positional') throw new UsageError(`-- is missing before "${positionals[0]}"`);
     return new Input(values, positionals);
   }
-  if (positionals.length > operands.length)
-    throw new UsageError(`what is "${positionals[operands.length]}"?`);
+  const most = operands.length + optional.length;
+  if (positionals.length > most) throw new UsageError(`what is "${positionals[most]}"?`);
   return new Input(values, positionals);
 }
 

@@ -5,6 +5,7 @@ import { checkAuth } from './checks/auth.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import { checkOverload } from './checks/overload.js';
+import { checkPlans } from './checks/plans.js';
 import type { Report } from './checks/report.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
@@ -12,6 +13,7 @@ import { checkRegistry } from './checks/sources.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
+import { usesQuotas } from './schema/plans.js';
 import type { Config } from './schema.js';
 import { ConfigDocument } from './yaml/document.js';
 import type { Environment } from './yaml/environment.js';
@@ -69,6 +71,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkOverload(draft, report);
+  checkPlans(draft, report);
   checkRoutes(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
@@ -124,9 +127,10 @@ function nameOfDns({ discover }: Config['services'][string]): string | undefined
 }
 
 /** null: nothing needs a store, and none is wished for. */
-function storeFolder({ data, auth }: Config, folder: string): string | null {
-  const needed = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
-  return data !== null || needed ? resolve(folder, data ?? './data') : null;
+function storeFolder(config: Config, folder: string): string | null {
+  const { data, auth } = config;
+  const byAuth = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+  return data !== null || byAuth || usesQuotas(config) ? resolve(folder, data ?? './data') : null;
 }
 
 function withAbsoluteMaterial(auth: AuthConfig, folder: string): AuthConfig {

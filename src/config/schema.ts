@@ -5,6 +5,7 @@ import { discovery, registry } from './schema/discovery.js';
 import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { overload } from './schema/overload.js';
+import { defaultPlan, plans } from './schema/plans.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
 
@@ -40,7 +41,7 @@ export const schema = z.strictObject({
     .prefault(null)
     .meta({
       description:
-        'Folder of the embedded store: API keys, consumers, sessions, revocations. Absent: `./data` if a provider needs it (`apiKey`, `session`), else there is none, and single tokens cannot be revoked.',
+        'Folder of the embedded store: API keys, consumers, sessions, revocations, counts of quotas. Absent: `./data` if a provider (`apiKey`, `session`) or a quota needs it, else there is none, and single tokens cannot be revoked.',
       examples: ['./data', '/var/lib/sluice'],
     }),
   auth: auth.prefault({}).meta({ description: 'Who may be calling, and what they may do.' }),
@@ -51,6 +52,8 @@ export const schema = z.strictObject({
       description: 'Limits by the names that routes use. Routes that use the same one share its counts.',
       examples: [{ perUser: { by: ['user'], rate: '100/s', burst: 200 } }],
     }),
+  plans,
+  defaultPlan,
   limiter: limiter
     .prefault({})
     .meta({ description: 'What limits are counted in, and what clients learn of them.' }),

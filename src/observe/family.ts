@@ -11,6 +11,8 @@ export interface GatewayFacts {
   keyAges(): ReadonlyMap<string, number>;
   /** How the sources of endpoints do. */
   discovery(): readonly DiscoveryFacts[];
+  /** null: no limit is a quota. */
+  quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

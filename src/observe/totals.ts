@@ -21,6 +21,7 @@ export type WorkerGauges = Omit<
   | 'providers'
   | 'decisions'
   | 'limits'
+  | 'quotas'
   | 'waits'
   | 'adaptive'
   | 'overload'
@@ -70,6 +71,7 @@ export class Totals {
       waits,
       adaptive,
       overload,
+      quotas: _quotas,
       keysUsed: _used,
       sessionsSeen: _seen,
       ...gauges

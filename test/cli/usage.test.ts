@@ -14,6 +14,7 @@ const COMMANDS = [
   'consumer',
   'revoke',
   'register',
+  'usage',
   'schema',
   'docs',
   'demo',

@@ -121,6 +121,7 @@ function busyGateway(): GatewayFacts {
       refusing: { critical: 0, normal: 0, background: 0.25 },
       shed: Float64Array.of(3, 0, 0, 0, 0, 0, 0, 0, 0),
     },
+    quotas: [],
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
@@ -134,6 +135,7 @@ function busyGateway(): GatewayFacts {
       { service: 'auth', source: 'env', endpoints: 2, skipped: 0, ageS: null, failures: 0 },
     ],
     keyAges: () => new Map([['players', 12]]),
+    quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

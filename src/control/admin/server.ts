@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
+import { usageEndpoints } from '../quotas/usage-endpoint.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -39,6 +40,7 @@ export const endpoints: readonly Endpoint[] = [
   ...consumerEndpoints,
   ...revocationEndpoints,
   ...registryEndpoints,
+  ...usageEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
@@ -115,6 +117,7 @@ export class AdminServer {
       remote: request.socket.remoteAddress ?? '',
       params: paramsOf(endpoint.path, path) ?? {},
       query: new URLSearchParams(query),
+      accept: request.headers.accept ?? '',
       body: body.value,
     });
   }
