@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkAuth } from './checks/auth.js';
+import { checkBalance } from './checks/balance.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
@@ -60,6 +61,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   for (const complaint of complaints) report.mistake(complaint);
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
+  checkBalance(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkRoutes(draft, report);

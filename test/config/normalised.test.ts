@@ -39,6 +39,7 @@ describe('a configuration', () => {
         headers: [],
         redactQuery: expect.arrayContaining(['id_token', 'key', 'token', 'password']),
       },
+      zone: null,
       services: {},
       routes: [],
       defaults: {},
