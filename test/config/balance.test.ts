@@ -46,10 +46,7 @@ describe('balance', () => {
       '{ type: consistent-hash, by: room }',
       '"room" is nothing to hash by; expected one of user, ip, header:NAME, cookie:NAME, param:NAME',
     ],
-    [
-      '{ type: consistent-hash, by: ip, maxLoad: 1 }',
-      '1 is not allowed here; expected at least 1.01',
-    ],
+    ['{ type: consistent-hash, by: ip, maxLoad: 1 }', '1 is not allowed here; expected at least 1.01'],
     ['{ type: random, weight: 1 }', 'unknown option "weight"'],
     ['{ type: peak-ewma, decay: 10 }', '10'],
     ['{ type: failover, within: failover }', '"failover" is not allowed here; expected one of round-robin'],
@@ -65,7 +62,7 @@ describe('balance', () => {
     expect(mistakesIn(text)).toEqual([
       '2:69  services.a.balance.by  the route "a" has no auth: its requests have no user; expected auth on the route, or a header, cookie, param or ip',
     ]);
-    const auth = 'auth: { providers: { keys: { type: apiKey } } }\ndefaults: { auth: { providers: [keys] } }';
+    const auth = 'auth: { providers: { keys: { type: apiKey } } }\ndefaults: { auth: { anyOf: [keys] } }';
     expect(mistakesIn(`${text}${auth}\n`)).toEqual([]);
   });
 
