@@ -184,6 +184,9 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
   revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
   keyAges = () => this.#access.keyAges();
+  endpoints = () => this.#endpoints.facts();
+  drain = (service: string, endpoint: string, drained: boolean) =>
+    this.#endpoints.drain(service, endpoint, drained);
 
   get reloads() {
     return this.#reloader.counts;

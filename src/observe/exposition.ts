@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { endpointFamilies } from './families/endpoints.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
@@ -85,6 +86,7 @@ export const families: readonly Family[] = [
       }
     },
   },
+  ...endpointFamilies,
   ...accessFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {

@@ -32,6 +32,8 @@ describe('the index', () => {
       'PUT /consumers/:name',
       'DELETE /consumers/:name',
       'POST /revocations',
+      'PUT /services/:service/endpoints/:endpoint/drain',
+      'DELETE /services/:service/endpoints/:endpoint/drain',
     ]);
     for (const { method, path } of body.endpoints) {
       // Without a store there are no keys and consumers to show.

@@ -107,6 +107,7 @@ function busyGateway(): GatewayFacts {
     totals,
     restarts: () => 0,
     keyAges: () => new Map([['players', 12]]),
+    endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

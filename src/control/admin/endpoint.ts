@@ -3,6 +3,7 @@ import type { ApiKeys } from '../../services/records/api-keys.js';
 import type { Consumers } from '../../services/records/consumers.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
+import type { DrainAnswer } from '../endpoints/drain.js';
 import type { ReloadResult } from '../reloader.js';
 import type { WorkerView } from '../worker-slot.js';
 
@@ -23,6 +24,8 @@ export interface ControlPlane extends GatewayFacts {
   records(): Records | null;
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
+  /** Takes an endpoint out or in again; null: workers would not hear of it. */
+  drain(service: string, endpoint: string, drained: boolean): DrainAnswer | null;
   /** Ends all sessions of a user; resolves with how many. */
   revokeUser(provider: string, user: string): Promise<number>;
 }

@@ -11,6 +11,7 @@ import { livez, readyz } from './health.js';
 import { keyEndpoints } from './keys.js';
 import { paramsOf } from './path.js';
 import { revocationEndpoints } from './revocations.js';
+import { drainEndpoints } from './services/drain.js';
 import { metrics, stats, workers } from './statistics.js';
 
 // An `import` of node:http evaluates its lazy exports and with them a second undici: 13 MB of memory.
@@ -37,6 +38,7 @@ export const endpoints: readonly Endpoint[] = [
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
+  ...drainEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */

@@ -71,6 +71,11 @@ export class Rosters {
     this.#retain(config);
   }
 
+  /** In force. */
+  services(): string[] {
+    return Object.keys(this.#config?.services ?? {});
+  }
+
   /** Those of a service in force; null: there is no such service. */
   entriesOf(service: string): readonly RosterEntry[] | null {
     const config = this.#config;
