@@ -108,7 +108,8 @@ const failover = z.strictObject({
     })
     .prefault('round-robin')
     .meta({
-      description: 'How an endpoint of the group is chosen: as `balance`.',
+      title: 'as `balance`',
+      description: 'How an endpoint of the group is chosen: any other policy.',
       examples: ['least-requests'],
     }),
   below: ratio()
