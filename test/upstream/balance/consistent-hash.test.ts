@@ -76,6 +76,30 @@ describe('consistent hash', () => {
     expect(new Set(one).size).toBeGreaterThan(990);
   });
 
+  it('finds the same endpoints whether it remembers them or works them out, as endpoints come, go and change', () => {
+    const many = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`e${i}`, 1 + (i % 2)]));
+    const stable = new Stable(many);
+    const balancer = stable.balancer(byRoom());
+    const keys = KEYS.slice(0, 4_000);
+    const agrees = () => expect(ofKeys(balancer, keys)).toEqual(ofKeys(stable.balancer(byRoom()), keys));
+    ofKeys(balancer, keys);
+    const steps: (() => void)[] = [
+      () => stable.mark('e7', UNHEALTHY),
+      () => stable.mark('e8', UNHEALTHY),
+      () => stable.mark('e7', UNHEALTHY, false),
+      () => stable.add('new', 5),
+      () => stable.add('e3', 9),
+      () => stable.add('e3', 1),
+      () => stable.remove('e1'),
+      () => Array.from({ length: 20 }, (_, i) => stable.add(`late${i}`)),
+    ];
+    for (const step of steps) {
+      step();
+      balancer.take(stable.members());
+      agrees();
+    }
+  });
+
   it('sends a key whose endpoint has just failed to the same other one each time', () => {
     const stable = new Stable(TEN);
     const balancer = stable.balancer(byRoom());
