@@ -26,6 +26,8 @@ export interface SelectionOptions {
 const LEAST_SHARE = 0.1;
 const RAMP_STEPS = 50;
 const SHORTEST_STEP_MS = 100;
+/** Some reasons end with time, which an endpoint notices when it is asked: so often, while one is not available. */
+const ASK_AGAIN_MS = 20;
 
 export class Selection implements Balancer {
   readonly #options: SelectionOptions;
@@ -34,7 +36,7 @@ export class Selection implements Balancer {
   #candidates: readonly Candidate[] = [];
   /** `changes` of the table at the last look. */
   #seen = 0;
-  /** When to look again without a change, because weights grow; null: they do not. */
+  /** When to look again without a change: weights grow, or some are not available; null: neither. */
   #dueAt: number | null = null;
   #panicking = false;
 
@@ -49,23 +51,27 @@ export class Selection implements Balancer {
   }
 
   pick(x: Exchange, not: Endpoint | null): Endpoint | null {
-    const { table, policy } = this.#options;
-    if (table.changes !== this.#seen || (this.#dueAt !== null && table.now() >= this.#dueAt)) this.#look();
-    return policy.pick(x, not);
+    this.#keepUp();
+    return this.#options.policy.pick(x, not);
   }
 
   /** Whether a request that insists on this endpoint may go there. */
   admits(slot: number): boolean {
-    const { table } = this.#options;
-    if (table.changes !== this.#seen) this.#look();
-    const reasons = table.reasons(slot);
+    this.#keepUp();
+    const reasons = this.#options.table.reasons(slot);
     return this.#panicking ? (reasons & DRAINED) === 0 : reasons === 0;
+  }
+
+  #keepUp(): void {
+    const { table } = this.#options;
+    if (table.changes !== this.#seen || (this.#dueAt !== null && table.now() >= this.#dueAt)) this.#look();
   }
 
   #look(): void {
     const { table, policy, groups, zones } = this.#options;
     // First: what changes while we look is looked at again.
     this.#seen = table.changes;
+    this.#dueAt = null;
     const available = this.#available();
     const group = groups === null ? available : activeGroup(this.#members, available, groups.below);
     const candidates = this.#slowed(zones === null ? group : this.#near(group, zones));
@@ -76,9 +82,11 @@ export class Selection implements Balancer {
 
   #available(): readonly Member[] {
     const { table, panicBelow } = this.#options;
-    const available = this.#members.filter(({ slot }) => table.isAvailable(slot));
+    const available = this.#members.filter(({ endpoint }) => endpoint.available);
     this.#panicking = false;
-    if (panicBelow === 0 || available.length === this.#members.length) return available;
+    if (available.length === this.#members.length) return available;
+    this.#dueAt = table.now() + ASK_AGAIN_MS;
+    if (panicBelow === 0) return available;
     const undrained = this.#members.filter(({ slot }) => (table.reasons(slot) & DRAINED) === 0);
     if (available.length >= undrained.length * panicBelow) return available;
     this.#panicking = true;
@@ -98,7 +106,6 @@ export class Selection implements Balancer {
 
   #slowed(members: readonly Member[]): readonly Candidate[] {
     const { table, slowStartMs } = this.#options;
-    this.#dueAt = null;
     if (slowStartMs === 0) return members;
     let ramping = false;
     const slowed = members.map((member) => {
@@ -108,7 +115,7 @@ export class Selection implements Balancer {
       return { ...member, weight: member.weight * Math.max(LEAST_SHARE, share) };
     });
     if (!ramping) return members;
-    this.#dueAt = table.now() + this.#stepMs;
+    this.#dueAt ??= table.now() + this.#stepMs;
     return slowed;
   }
 }

@@ -204,6 +204,28 @@ describe('slow start', () => {
   });
 });
 
+describe('an endpoint that is out', () => {
+  it('is asked again as time goes by, for it may know better', () => {
+    const stable = new Stable({ a: 1, b: 1 });
+    const balancer = stable.balancer();
+    const a = stable.endpoint('a');
+    const until = stable.now + 1_000;
+    const { table } = stable;
+    Object.defineProperty(a, 'available', {
+      get() {
+        if (stable.now >= until) table.mark(stable.slot('a'), UNHEALTHY, false);
+        return table.isAvailable(stable.slot('a'));
+      },
+    });
+    stable.mark('a', UNHEALTHY);
+    expect(picks(balancer, 20)).not.toContain('a');
+    stable.now = until - 1;
+    expect(picks(balancer, 20)).not.toContain('a');
+    stable.now = until + 20;
+    expect(picks(balancer, 20)).toContain('a');
+  });
+});
+
 describe('panic', () => {
   it('uses all but the drained when too few are left, and stops when enough are back', () => {
     const stable = new Stable({ a: 1, b: 1, c: 1, d: 1 });
