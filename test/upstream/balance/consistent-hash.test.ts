@@ -4,7 +4,7 @@ import { Exchange } from '../../../src/exchange.ts';
 import { UNHEALTHY } from '../../../src/shared/endpoint-table.ts';
 import type { Balancer } from '../../../src/upstream/balance/balancer.ts';
 import { compileHashKey } from '../../../src/upstream/balance/hash/key.ts';
-import { Stable, shares } from './stable.ts';
+import { begin, end, Stable, shares } from './stable.ts';
 
 const KEYS = Array.from({ length: 20_000 }, (_, i) => `room-${i}`);
 const TEN = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`e${i}`, 1]));
@@ -158,13 +158,13 @@ describe('a bound on the load', () => {
     const first = balancer.pick(request('hot'), null)!;
     const taken = Array.from({ length: 1_000 }, () => {
       const endpoint = balancer.pick(request('hot'), null)!;
-      endpoint.began();
+      begin(endpoint);
       return endpoint;
     });
     const counts = Object.values(shares(taken.map(({ authority }) => authority)));
     expect(Math.max(...counts)).toBeLessThanOrEqual(Math.ceil(1.25 * 100));
     expect(shares(taken.map(({ authority }) => authority))[first.authority]).toBe(125);
-    for (const endpoint of taken) endpoint.ended(null, 200, 1);
+    for (const endpoint of taken) end(endpoint, null, 200, 1);
     expect(balancer.pick(request('hot'), null)).toBe(first);
   });
 

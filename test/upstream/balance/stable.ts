@@ -6,6 +6,7 @@
  *   stable.mark('a', UNHEALTHY);
  */
 import type { Config } from '../../../src/config/schema.ts';
+import type { Failure } from '../../../src/errors.ts';
 import { Exchange } from '../../../src/exchange.ts';
 import { EndpointTable, endpointTableBytes } from '../../../src/shared/endpoint-table.ts';
 import { createInProcess } from '../../../src/shared/segment.ts';
@@ -91,6 +92,15 @@ export class Stable {
   mark(name: string, reason: number, set = true): void {
     this.table.mark(this.slot(name), reason, set);
   }
+}
+
+/** An attempt at it begins. */
+export function begin(endpoint: Endpoint): void {
+  endpoint.began();
+}
+
+export function end(endpoint: Endpoint, failure: Failure | null, status: number, headMs: number): void {
+  endpoint.ended(failure, status, headMs);
 }
 
 /** Names of those picked. */

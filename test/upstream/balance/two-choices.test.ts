@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CLIENT_CLOSED, UPSTREAM_RESET } from '../../../src/errors.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
-import { picks, Stable, shares, X } from './stable.ts';
+import { begin, end, picks, Stable, shares, X } from './stable.ts';
 
 describe('least requests', () => {
   const options = { balance: 'least-requests' };
@@ -23,7 +23,7 @@ describe('least requests', () => {
   it('fills unequal endpoints in proportion', () => {
     const stable = new Stable({ a: 4, b: 2, c: 1 });
     const balancer = stable.balancer(options);
-    for (let i = 0; i < 7_000; i++) balancer.pick(X, null)!.began();
+    for (let i = 0; i < 7_000; i++) begin(balancer.pick(X, null)!);
     const held = ['a', 'b', 'c'].map((name) => stable.table.inFlightAt(stable.slot(name)));
     expect(held[0]! / 4_000).toBeCloseTo(1, 1);
     expect(held[1]! / 2_000).toBeCloseTo(1, 1);
@@ -36,8 +36,8 @@ describe('peak ewma', () => {
 
   function serve(stable: Stable, name: string, ms: number, times = 1): void {
     for (let i = 0; i < times; i++) {
-      stable.endpoint(name).began();
-      stable.endpoint(name).ended(null, 200, ms);
+      begin(stable.endpoint(name));
+      end(stable.endpoint(name), null, 200, ms);
       stable.now += 10;
     }
   }
@@ -57,8 +57,8 @@ describe('peak ewma', () => {
     const underWay: Endpoint[] = [];
     const names = Array.from({ length: 2_000 }, () => {
       const endpoint = balancer.pick(X, null)!;
-      endpoint.began();
-      if (underWay.push(endpoint) > 4) underWay.shift()!.ended(null, 200, 5);
+      begin(endpoint);
+      if (underWay.push(endpoint) > 4) end(underWay.shift()!, null, 200, 5);
       stable.now += 1;
       return endpoint.authority;
     });
@@ -70,7 +70,7 @@ describe('peak ewma', () => {
     const balancer = stable.balancer(options);
     serve(stable, 'a', 10);
     serve(stable, 'b', 30);
-    for (let i = 0; i < 8; i++) stable.endpoint('a').began();
+    for (let i = 0; i < 8; i++) begin(stable.endpoint('a'));
     expect(picks(balancer, 100)).not.toContain('a');
   });
 
@@ -93,15 +93,15 @@ describe('peak ewma', () => {
     serve(stable, 'b', 20, 10);
     for (let i = 0; i < 30; i++) {
       stable.now += 10;
-      stable.endpoint('a').began();
-      stable.endpoint('a').ended(CLIENT_CLOSED, 0, 0);
+      begin(stable.endpoint('a'));
+      end(stable.endpoint('a'), CLIENT_CLOSED, 0, 0);
     }
     expect(picks(balancer, 100)).not.toContain('b');
     for (let i = 0; i < 30; i++) {
       stable.now += 10;
-      stable.endpoint('a').began();
-      if (i % 2 === 0) stable.endpoint('a').ended(null, 503, 1);
-      else stable.endpoint('a').ended(UPSTREAM_RESET, 0, 0);
+      begin(stable.endpoint('a'));
+      if (i % 2 === 0) end(stable.endpoint('a'), null, 503, 1);
+      else end(stable.endpoint('a'), UPSTREAM_RESET, 0, 0);
     }
     expect(picks(balancer, 100)).not.toContain('a');
   });
