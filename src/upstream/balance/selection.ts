@@ -109,9 +109,11 @@ export class Selection implements Balancer {
     if (slowStartMs === 0) return members;
     let ramping = false;
     const slowed = members.map((member) => {
-      const share = table.sinceStart(member.slot) / slowStartMs;
-      if (share >= 1) return member;
+      const since = table.sinceStart(member.slot);
+      if (since >= slowStartMs) return member;
       ramping = true;
+      // In steps, so that a look between two of them changes nothing.
+      const share = (Math.floor(since / this.#stepMs) * this.#stepMs) / slowStartMs;
       return { ...member, weight: member.weight * Math.max(LEAST_SHARE, share) };
     });
     if (!ramping) return members;
