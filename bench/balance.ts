@@ -46,7 +46,7 @@ export async function runBalance(quick: boolean): Promise<boolean> {
   const running: Running[] = [];
   for (const setting of [PLAIN, ...SETTINGS]) {
     const one = await start(setting, origins);
-    await prove(one.url, setting.name === 'sticky' ? 1 : 0);
+    await prove(one.url, setting.cookies);
     running.push(one);
   }
   const costs = new Map<Running, number[]>(running.map((one) => [one, []]));

@@ -11,6 +11,8 @@ export interface Setting {
   readonly endpoints: number;
   /** YAML of the service. */
   readonly options: string;
+  /** Cookies that the gateway itself adds to an answer. */
+  readonly cookies?: number;
 }
 
 export const PLAIN: Setting = { name: 'one endpoint', endpoints: 1, options: '' };
@@ -26,7 +28,12 @@ export const SETTINGS: readonly Setting[] = [
     endpoints: 3,
     options: 'balance: { type: consistent-hash, by: ip, maxLoad: 1.25 }',
   },
-  { name: 'sticky', endpoints: 3, options: 'sticky: { cookie: at, secret: 0123456789abcdef }' },
+  {
+    name: 'sticky, each client new',
+    endpoints: 3,
+    options: 'sticky: { cookie: at, secret: 0123456789abcdef }',
+    cookies: 1,
+  },
 ];
 
 export interface Running {
