@@ -1,10 +1,11 @@
 /**
- * `npm run bench [-- quick | auth [quick] | balance [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
- * does not work; `auth`, `balance`, `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | balance [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
+ * does not work; `auth`, `balance`, `limits`, `memory`, `stream` and `soak` also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
 import { runComparison } from './comparison.ts';
+import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
@@ -21,6 +22,8 @@ async function run(): Promise<boolean> {
       return runAuth(argument === 'quick');
     case 'balance':
       return runBalance(argument === 'quick');
+    case 'limits':
+      return runLimits(argument === 'quick');
     case 'memory':
       return runMemory();
     case 'stream':
@@ -29,7 +32,7 @@ async function run(): Promise<boolean> {
       return runSoak(Number(argument ?? 200_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | balance [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | balance [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
       );
   }
 }

@@ -19,6 +19,7 @@ import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
+import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
 
 /** One route, compiled. */
@@ -37,6 +38,8 @@ export interface Route {
   readonly target: Render;
   /** The service gets the client's `Host`, not its own. */
   readonly keepHost: boolean;
+  /** null: handshakes are ordinary requests. */
+  readonly websocket: WebSocketConfig | null;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
@@ -153,6 +156,7 @@ function buildRoute(
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
+    websocket: route.websocket,
   };
 }
 

@@ -12,14 +12,15 @@ beforeAll(async () => {
     ['a', 'b', 'c'].map((name) => startService((_request, response) => response.end(name))),
   );
   const endpoints = services.map(({ url }, i) => ({ url, weight: [5, 3, 1][i] }));
+  const equal = services.map(({ url }) => url);
   const weighted = (balance: string) => ({ endpoints, balance });
   gateway = await startGateway({
     services: {
       turns: { endpoints: services.map(({ url }) => url) },
       weighted: weighted('round-robin'),
       random: weighted('random'),
-      rooms: { endpoints, balance: { type: 'consistent-hash', by: 'param:room' } },
-      tenants: { endpoints, balance: { type: 'consistent-hash', by: 'header:X-Tenant' } },
+      rooms: { endpoints: equal, balance: { type: 'consistent-hash', by: 'param:room' } },
+      tenants: { endpoints: equal, balance: { type: 'consistent-hash', by: 'header:X-Tenant' } },
       sites: {
         endpoints: services.map(({ url }, i) => ({ url, zone: ['east', 'west', 'east'][i] })),
       },

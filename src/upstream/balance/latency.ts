@@ -43,6 +43,8 @@ export class LatencyMeter {
   ended(failure: Failure | null, status: number, headMs: number): void {
     // The client left, or was at fault itself.
     if (failure !== null && failure.blame === 'client') return;
+    // A WebSocket that ends: its handshake is old news.
+    if (status === 101) return;
     const failed = failure !== null || status >= 500;
     this.#observe(failed ? Math.max(headMs, this.#options.penalty) : headMs, !failed);
   }

@@ -86,7 +86,7 @@ describe('peak ewma', () => {
     expect(picks(balancer, 100)).not.toContain('a');
   });
 
-  it('takes failures for slow answers, however fast they come; a client that left says nothing', () => {
+  it('takes failures for slow answers, however fast they come; a client that left, or a socket that ends, says nothing', () => {
     const stable = new Stable({ a: 1, b: 1 });
     const balancer = stable.balancer(options);
     serve(stable, 'a', 5, 10);
@@ -95,6 +95,8 @@ describe('peak ewma', () => {
       stable.now += 10;
       begin(stable.endpoint('a'));
       end(stable.endpoint('a'), CLIENT_CLOSED, 0, 0);
+      begin(stable.endpoint('b'));
+      end(stable.endpoint('b'), null, 101, 0);
     }
     expect(picks(balancer, 100)).not.toContain('b');
     for (let i = 0; i < 30; i++) {
