@@ -45,7 +45,10 @@ export interface Running {
 
 export async function start(setting: Setting, origins: readonly string[]): Promise<Running> {
   const file = join(workspace(), 'sluice.yaml');
-  const endpoints = origins.slice(0, setting.endpoints).join(', ');
+  const endpoints = origins
+    .slice(0, setting.endpoints)
+    .map((origin) => `'${origin}'`)
+    .join(', ');
   writeFileSync(
     file,
     `listen: 127.0.0.1:0
