@@ -14,7 +14,7 @@ import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
 import { IDENTITY_HEADERS } from '../services/introduction.js';
 import { compileFieldValue, fieldBytes, type Render } from '../template.js';
-import { createBalancer } from '../upstream/balance/balancer.js';
+import { buildBalancer, meterFor } from '../upstream/balance/build.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { Service } from '../upstream/service.js';
@@ -72,7 +72,7 @@ export type FilterServices = Omit<Env, 'route'>;
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   const services = new Map<string, Service>();
   for (const [name, options] of Object.entries(config.services)) {
-    services.set(name, buildService(name, options, workshop));
+    services.set(name, buildService(name, options, config.zone, workshop));
   }
   for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
@@ -112,20 +112,29 @@ function reservedNames({ auth, defaults, routes }: Config): string[] {
   return [...IDENTITY_HEADERS, ...mapped, ...(token === undefined ? [] : [token])];
 }
 
-function buildService(name: string, options: ServiceConfig, { endpoints, workerId }: Workshop): Service {
-  const { balance, connections, timeouts, tls } = options;
+function buildService(
+  name: string,
+  options: ServiceConfig,
+  zone: string | null,
+  { endpoints, workerId }: Workshop,
+): Service {
+  const { connections, timeouts, tls } = options;
+  const { table } = endpoints;
   const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
   return new Service(name, {
     timeouts,
-    open: ({ url, slot }) =>
-      endpoints.get(slot, {
+    open: ({ url, slot }) => {
+      const endpoint = endpoints.get(slot, {
         url,
         maxConnections: connections.max,
         maxWaiting: connections.queue,
         keepAliveMs: connections.keepAlive,
         tls: { ...tls, ...authorities },
-      }),
-    balancer: (members) => createBalancer(balance, members, workerId - 1),
+      });
+      endpoint.meter = meterFor(options, table, slot);
+      return endpoint;
+    },
+    balancer: buildBalancer(name, options, { table, offset: workerId - 1, zone }),
   });
 }
 

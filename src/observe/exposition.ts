@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
 import { discoveryFamilies } from './families/discovery.js';
+import { endpointFamilies } from './families/endpoints.js';
 import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
@@ -89,6 +90,7 @@ export const families: readonly Family[] = [
       }
     },
   },
+  ...endpointFamilies,
   ...accessFamilies,
   ...discoveryFamilies,
   ...socketFamilies,

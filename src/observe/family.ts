@@ -13,8 +13,18 @@ export interface GatewayFacts {
   discovery(): readonly DiscoveryFacts[];
   /** null: no limit is a quota. */
   quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
+  /** Of all services at the moment. */
+  endpoints(): Iterable<EndpointFacts>;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
+}
+
+export interface EndpointFacts {
+  readonly service: string;
+  readonly endpoint: string;
+  /** Requests since it is there; from 0 again after 2^32. */
+  readonly sent: number;
+  readonly inFlight: number;
 }
 
 export type Labels = Record<string, string | number>;

@@ -53,6 +53,8 @@ export class Endpoint {
   readonly state: EndpointState | null;
   /** null: nobody wants to know. */
   observer: Observer | null = null;
+  /** For balancing by latency; null: that is not asked for. */
+  meter: Pick<Observer, 'ended'> | null = null;
   readonly #options: EndpointOptions;
   readonly #clientOptions: ClientOptions;
   /** One for all connections: TLS sessions are resumed across them. */
@@ -81,7 +83,10 @@ export class Endpoint {
   /** An attempt begins. */
   began(): void {
     const { state } = this;
-    if (state !== null) state.table.inFlight[state.slot]++;
+    if (state !== null) {
+      state.table.inFlight[state.slot]++;
+      state.table.sent[state.slot]++;
+    }
     this.observer?.began();
   }
 
@@ -89,6 +94,7 @@ export class Endpoint {
   ended(failure: Failure | null, status: number, headMs: number): void {
     const { state } = this;
     if (state !== null) state.table.inFlight[state.slot]--;
+    this.meter?.ended(failure, status, headMs);
     this.observer?.ended(failure, status, headMs);
   }
 

@@ -1,6 +1,6 @@
 /** A named service: its endpoints at the moment, and which of them is next. */
 import type { Exchange } from '../exchange.js';
-import type { Balancer, Member } from './balance/balancer.js';
+import type { Balancer } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
 
@@ -15,12 +15,12 @@ export interface Timeouts {
   readonly total: number;
 }
 
-/** What a service is made with, and made anew with when its endpoints change. */
+/** What a service is made with. */
 export interface ServiceParts {
   readonly timeouts: Timeouts;
   /** This worker's connections to an endpoint: the same ones for the same entry. */
   open(entry: RosterEntry): Endpoint;
-  balancer(members: readonly Member[]): Balancer;
+  readonly balancer: Balancer;
 }
 
 export class Service {
@@ -29,7 +29,6 @@ export class Service {
   /** Those of the present roster, available or not. */
   endpoints: readonly Endpoint[] = [];
   readonly #parts: ServiceParts;
-  #balancer: Balancer | null = null;
   #version = -1;
 
   constructor(name: string, parts: ServiceParts) {
@@ -44,11 +43,11 @@ export class Service {
     this.#version = version;
     const members = entries.map((entry) => ({ endpoint: this.#parts.open(entry), ...entry }));
     this.endpoints = members.map(({ endpoint }) => endpoint);
-    this.#balancer = members.length === 0 ? null : this.#parts.balancer(members);
+    this.#parts.balancer.take(members);
   }
 
   /** The endpoint of the next attempt; `not` failed just now: another one if there is any. null: none may be chosen. */
   pick(x: Exchange, not: Endpoint | null): Endpoint | null {
-    return this.#balancer === null ? null : this.#balancer.pick(x, not);
+    return this.#parts.balancer.pick(x, not);
   }
 }

@@ -39,6 +39,8 @@ describe('the index', () => {
       'DELETE /registry/:service/:instance',
       'GET /usage',
       'GET /usage/:caller',
+      'PUT /services/:service/endpoints/:endpoint/drain',
+      'DELETE /services/:service/endpoints/:endpoint/drain',
     ]);
     for (const { method, path } of body.endpoints) {
       // There are no keys and consumers without a store, no usage without quotas, and no service has its endpoints from the registry.

@@ -136,6 +136,7 @@ function busyGateway(): GatewayFacts {
     ],
     keyAges: () => new Map([['players', 12]]),
     quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
+    endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

@@ -13,6 +13,7 @@ import { livez, readyz } from './health.js';
 import { keyEndpoints } from './keys.js';
 import { paramsOf } from './path.js';
 import { revocationEndpoints } from './revocations.js';
+import { drainEndpoints } from './services/drain.js';
 import { metrics, stats, workers } from './statistics.js';
 
 // An `import` of node:http evaluates its lazy exports and with them a second undici: 13 MB of memory.
@@ -41,6 +42,7 @@ export const endpoints: readonly Endpoint[] = [
   ...revocationEndpoints,
   ...registryEndpoints,
   ...usageEndpoints,
+  ...drainEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
