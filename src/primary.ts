@@ -184,6 +184,7 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
   revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
   keyAges = () => this.#access.keyAges();
+  services = () => this.#endpoints.services();
 
   get reloads() {
     return this.#reloader.counts;

@@ -16,6 +16,8 @@ import { compileFieldValue, fieldBytes, type Render } from '../template.js';
 import { createBalancer } from '../upstream/balance/balancer.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
+import { healthOptions } from '../upstream/health/options.js';
+import { ServiceHealth } from '../upstream/health/service-health.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
@@ -104,6 +106,7 @@ function reservedNames({ auth, defaults, routes }: Config): string[] {
 
 function buildService(name: string, options: ServiceConfig, { endpoints, workerId }: Workshop): Service {
   const { balance, connections, timeouts, tls } = options;
+  const judged = options.breaker !== null || options.passive !== null;
   const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
   return new Service(name, {
     timeouts,
@@ -116,6 +119,7 @@ function buildService(name: string, options: ServiceConfig, { endpoints, workerI
         tls: { ...tls, ...authorities },
       }),
     balancer: (members) => createBalancer(balance, members, workerId - 1),
+    health: judged ? new ServiceHealth(endpoints.table, healthOptions(options)) : null,
   });
 }
 

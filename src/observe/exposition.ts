@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
+import { healthFamilies } from './health/families.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
 
@@ -85,6 +86,7 @@ export const families: readonly Family[] = [
       }
     },
   },
+  ...healthFamilies,
   ...accessFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {

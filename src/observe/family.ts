@@ -1,3 +1,4 @@
+import type { ServiceView } from './health/view.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -8,6 +9,8 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** As they are at the moment. */
+  services(): readonly ServiceView[];
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

@@ -7,11 +7,13 @@ import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
 import { bodyPassed } from '../memory.js';
+import { NO_TICKET } from '../shared/health/breaker.js';
 import { BAD_LENGTH, takeAnswerHead } from './answer-head.js';
 import type { Connection } from './connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Endpoint, Taker } from './endpoint.js';
 import { connectFailure, exchangeFailure } from './errors.js';
+import type { Ticket } from './health/guard.js';
 import type { Timeouts } from './service.js';
 import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
 
@@ -39,7 +41,7 @@ const OVER = 4;
  */
 const CLIENT_PATIENCE = 4;
 
-export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.DispatchHandler {
+export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
   /** It ran on a connection that had carried an answer before, so the service may have closed it for idleness. */
   reused = false;
@@ -47,6 +49,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   sent = false;
   dueAt = Number.POSITIVE_INFINITY;
   slot = -1;
+  serviceTicket = NO_TICKET;
+  endpointTicket = NO_TICKET;
 
   readonly #x: Exchange;
   readonly #target: string;
@@ -86,7 +90,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#timeouts.total > 0) this.#totalDueAt = firstStartedAt + this.#timeouts.total;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
-    this.endpoint.began();
+    if (!this.endpoint.began(this)) return this.#fail(failures.CIRCUIT_OPEN, null);
     if (!this.endpoint.acquire(this, fresh)) this.#fail(failures.SERVICE_BUSY, null);
   }
 
@@ -230,8 +234,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#phase = OVER;
     this.#deadlines.remove(this);
     const x = this.#x;
-    if (this.#headAt === 0) this.endpoint.ended(failure, 0, 0);
-    else this.endpoint.ended(failure, x.status, this.#headAt - this.#startedAt);
+    if (this.#headAt === 0) this.endpoint.ended(this, failure, 0, 0);
+    else this.endpoint.ended(this, failure, x.status, this.#headAt - this.#startedAt);
     x.upstreamMs += performance.now() - this.#startedAt;
     x.attempt = null;
   }

@@ -1,7 +1,6 @@
 /** Steps 4 and 5: chooses an endpoint, tries it, and tries again when nothing can have been executed twice. */
 import type { Route } from '../config/build.js';
 import type { Failure } from '../errors.js';
-import * as failures from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { Attempt, type Conductor } from './attempt.js';
 import { waitForBody } from './body-wait.js';
@@ -39,7 +38,7 @@ export class Forwarder implements Conductor {
     const now = performance.now();
     x.forwardedAt = now;
     const endpoint = service.pick(x, null);
-    if (endpoint === null) return this.#outcome.onFailed(x, failures.NO_ENDPOINT, null);
+    if (endpoint === null) return this.#outcome.onFailed(x, service.refusal(x), null);
     this.#attempt(x, route, service, endpoint, false, now);
   }
 

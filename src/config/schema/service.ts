@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { fileName, origin, text } from '../fields.js';
 import { duration } from '../units.js';
+import { breaker } from './breaker.js';
+import { health, passive } from './health.js';
 
 const endpointOptions = z.strictObject({
   url: origin().meta({
@@ -114,6 +116,24 @@ export const service = z.strictObject({
     .meta({ description: 'How long to wait for the service. Each has its own error code.' }),
   connections: connections.prefault({}).meta({ description: 'Connections to the endpoints.' }),
   tls: tls.prefault({}).meta({ description: 'TLS towards `https://` endpoints.' }),
+  health: health
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Probes of each endpoint: a path, or a mapping. Absent: none is probed.',
+      examples: ['/health', { path: '/health', interval: '5s', timeout: '1s', healthy: 2, unhealthy: 3 }],
+    }),
+  passive: passive.prefault({}).meta({
+    description: 'Puts endpoints out for a while at which requests fail; `off` never does.',
+    examples: [{ consecutiveErrors: 5, baseEjection: '30s' }, 'off'],
+  }),
+  breaker: breaker
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Circuit breaker: leaves alone what fails too often. Absent: none.',
+      examples: [{ window: '10s', minimum: 20, failureRatio: '50%', openFor: '5s', probes: 3 }],
+    }),
 });
 
 export type ServiceConfig = z.output<typeof service>;

@@ -40,6 +40,8 @@ export interface Call {
   /** By the names in `Endpoint.path`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** The `Accept` field; empty: there is none. */
+  readonly accept: string;
   /** JSON; undefined: none was sent, or the endpoint takes none. */
   readonly body: unknown;
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { explainListenError } from '../free-port.js';
+import { serviceEndpoints } from '../health/admin.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -34,6 +35,7 @@ export const endpoints: readonly Endpoint[] = [
   workers,
   config,
   reload,
+  ...serviceEndpoints,
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
@@ -113,6 +115,7 @@ export class AdminServer {
       remote: request.socket.remoteAddress ?? '',
       params: paramsOf(endpoint.path, path) ?? {},
       query: new URLSearchParams(query),
+      accept: request.headers.accept ?? '',
       body: body.value,
     });
   }
