@@ -103,7 +103,7 @@ export class Ejection {
     const on5xx = consecutive5xx > 0 && (inARow & LOW) >= consecutive5xx;
     const onErrors = consecutiveErrors > 0 && inARow >>> 16 >= consecutiveErrors;
     const again = (word & 3) === ON_TRIAL && (answered ? consecutive5xx > 0 : true);
-    if (on5xx || onErrors || again) this.#eject(word, answered && !onErrors ? BY_5XX : BY_ERRORS);
+    if (on5xx || onErrors || again) this.#eject(word, !onErrors && (on5xx || answered) ? BY_5XX : BY_ERRORS);
   }
 
   tookMs(ms: number): void {

@@ -51,7 +51,9 @@ export class Probes {
   waitingMs(state: number, now: number): number {
     const counts = this.word;
     if (!isOf(counts, state) || underWay(counts) === 0) return 0;
-    return breakerClock.since(Atomics.load(this.#words, this.#takenAt), now);
+    // The time of the last one may still be that of a former phase: it is written after the count.
+    const taken = breakerClock.since(Atomics.load(this.#words, this.#takenAt), now);
+    return Math.min(taken, breakerClock.since(state >>> 2, now));
   }
 
   /** Before another phase begins: whoever is about to count for the former one finds that it is over. */
