@@ -6,7 +6,7 @@ import { TrustedProxies } from '../listen/addresses.js';
 import type { CaptureOptions } from '../listen/capture.js';
 import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
-import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
+import { compile, type Env, type Filter, type Pipeline, type Stage, type Stages } from '../pipeline.js';
 import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
@@ -17,6 +17,7 @@ import { createBalancer } from '../upstream/balance/balancer.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { healthOptions } from '../upstream/health/options.js';
+import { answerServices } from '../upstream/health/public.js';
 import { ServiceHealth } from '../upstream/health/service-health.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
@@ -135,8 +136,7 @@ function buildRoute(
     ...forFilters,
   };
   const options = { ...defaults, ...route.filters };
-  const builtin =
-    route.builtin && forFilters.access.builtin(route.builtin.action, route.builtin.provider ?? null);
+  const builtin = route.builtin && buildBuiltin(route.builtin, services, forFilters);
   return {
     name: route.name,
     match: route.match,
@@ -149,6 +149,14 @@ function buildRoute(
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
   };
+}
+
+function buildBuiltin(
+  { action, provider }: NonNullable<RouteConfig['builtin']>,
+  services: ReadonlyMap<string, Service>,
+  { access }: FilterServices,
+): Stage {
+  return action === 'services' ? answerServices(services) : access.builtin(action, provider ?? null);
 }
 
 /** `last`: the route's own answer, for which filters have been passed. */

@@ -2,6 +2,7 @@
 import type { Failure } from '../errors.js';
 import { NO_ENDPOINT } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import type { BreakerStateName } from '../observe/health/view.js';
 import type { Balancer, Member } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
@@ -67,6 +68,11 @@ export class Service {
     if (!health.admits()) return null;
     const endpoint = balancer.pick(x, not) ?? this.#lookAgain(balancer, x, not);
     return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint) : endpoint;
+  }
+
+  /** State of its circuit breaker; null: it has none. */
+  get breaker(): BreakerStateName | null {
+    return this.#health === null ? null : this.#health.state;
   }
 
   /** Why `pick` gave none. */

@@ -1,14 +1,16 @@
 import type { Draft } from '../draft.js';
 import { readCertificate } from './certificates.js';
+import { checkHealth } from './health.js';
 import type { Report } from './report.js';
 
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
-export function checkServices({ services, routes }: Draft, folder: string, report: Report): void {
+export function checkServices({ raw, services, routes }: Draft, folder: string, report: Report): void {
   const used = new Set(routes.map(({ raw }) => raw.service));
   for (const [name, service] of services) {
     const path = ['services', name];
     if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });
     if (service === undefined) continue;
+    checkHealth(name, service, (raw.services as Record<string, unknown> | undefined)?.[name], report);
     if (service.tls.ca !== undefined) readCertificate(service.tls.ca, [...path, 'tls', 'ca'], folder, report);
     const seen = new Set<string>();
     for (const [index, { url }] of service.endpoints.entries()) {

@@ -8,14 +8,9 @@ import {
   HALF_OPEN,
   OPEN,
   RECOVERING,
+  STATE_NAMES,
 } from '../../shared/health/breaker.js';
 
-const NAMES: Readonly<Record<BreakerState, BreakerStateName>> = {
-  [CLOSED]: 'closed',
-  [OPEN]: 'open',
-  [HALF_OPEN]: 'half-open',
-  [RECOVERING]: 'recovering',
-};
 /** The order in which they follow each other. */
 const CYCLE = [CLOSED, OPEN, HALF_OPEN, RECOVERING] as const;
 
@@ -51,9 +46,9 @@ export class BreakerWatch {
     const breaker = this.#breaker;
     const { calls, failed, slow } = breaker.counts();
     const age = breaker.age();
-    const changes = Object.fromEntries(CYCLE.map((state) => [NAMES[state], breaker.began(state)]));
+    const changes = Object.fromEntries(CYCLE.map((state) => [STATE_NAMES[state], breaker.began(state)]));
     return {
-      state: NAMES[breaker.state],
+      state: STATE_NAMES[breaker.state],
       sinceMs: age === null ? null : Math.round(age),
       retryInMs: Math.round(breaker.remaining()),
       calls,
@@ -86,6 +81,6 @@ export class BreakerWatch {
     if (state === OPEN) {
       this.#log.warn({ ...this.#whose, calls, failed, slow, openForMs: openFor }, 'circuit breaker open');
     } else if (state === HALF_OPEN) this.#log.info({ ...this.#whose, probes }, 'circuit breaker half-open');
-    else this.#log.info({ ...this.#whose }, `circuit breaker ${NAMES[state]}`);
+    else this.#log.info({ ...this.#whose }, `circuit breaker ${STATE_NAMES[state]}`);
   }
 }

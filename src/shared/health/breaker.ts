@@ -35,6 +35,9 @@ export const HALF_OPEN = 2;
 export const RECOVERING = 3;
 export type BreakerState = typeof CLOSED | typeof OPEN | typeof HALF_OPEN | typeof RECOVERING;
 
+/** By state. */
+export const STATE_NAMES = ['closed', 'open', 'half-open', 'recovering'] as const;
+
 /** What became of a call. */
 export const GOOD = 0;
 export const BAD = 1;

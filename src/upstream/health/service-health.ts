@@ -2,8 +2,14 @@
 import type { Failure } from '../../errors.js';
 import * as failures from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
+import type { BreakerStateName } from '../../observe/health/view.js';
 import { BROKEN, type EndpointTable, UNAVAILABLE } from '../../shared/endpoint-table.js';
-import { Breaker, ENDPOINT_BREAKER_AT, SERVICE_BREAKER_AT } from '../../shared/health/breaker.js';
+import {
+  Breaker,
+  ENDPOINT_BREAKER_AT,
+  SERVICE_BREAKER_AT,
+  STATE_NAMES,
+} from '../../shared/health/breaker.js';
 import { Ejection } from '../../shared/health/ejection.js';
 import { machineNow } from '../../shared/health/machine-time.js';
 import { mayBeOut, mostEjected } from '../../shared/health/room.js';
@@ -58,6 +64,10 @@ export class ServiceHealth {
   /** Whether attempts may be made at all. */
   admits(): boolean {
     return this.#breaker === null || this.#breaker.admits();
+  }
+
+  get state(): BreakerStateName | null {
+    return this.#breaker === null ? null : STATE_NAMES[this.#breaker.state];
   }
 
   /** Lets whose time has come back in: the primary does so too, but may be late. */

@@ -263,7 +263,7 @@ it('counts each change once', () => {
     machine.pass(5_004);
     machine.process().call(GOOD);
   }
-  expect([OPEN, HALF_OPEN, CLOSED].map((state) => breaker.began(state))).toEqual([5, 5, 5]);
+  for (const state of [OPEN, HALF_OPEN, CLOSED] as const) expect(breaker.began(state)).toBe(5);
 });
 
 it('is right when its times come round', () => {
