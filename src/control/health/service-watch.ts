@@ -177,7 +177,8 @@ export class ServiceWatch {
       const forMs = Math.round(ejection.remaining());
       log.warn({ ...whose, cause: CAUSES[ejection.cause], forMs }, 'endpoint ejected');
     }
-    if (view !== watched.passive && view === 'on trial') log.info(whose, 'endpoint back on trial');
+    // The trial may be over before it is looked at.
+    if (watched.passive === 'ejected' && view !== 'ejected') log.info(whose, 'endpoint back on trial');
     if (view !== watched.passive && view === 'trusted') log.info(whose, 'endpoint trusted again');
     watched.ejections = ejections;
     watched.passive = view;
