@@ -177,6 +177,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
+    this.endpoint.guard?.answered(this, status, this.#headAt - this.#startedAt);
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     this.#conductor.onHead(x, length);

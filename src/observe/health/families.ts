@@ -1,4 +1,5 @@
-import type { Family } from '../family.js';
+import type { Family, GatewayFacts } from '../family.js';
+import type { BreakerView, EndpointView } from './view.js';
 
 const BREAKER_STATES = { closed: 0, recovering: 1, 'half-open': 2, open: 3 } as const;
 
@@ -9,10 +10,8 @@ export const healthFamilies: readonly Family[] = [
     help: 'Whether an endpoint may be chosen: 1, or 0 when probes, failed requests, a breaker or an operator take it out.',
     labels: ['service', 'endpoint'],
     *samples(facts) {
-      for (const { name: service, endpoints } of facts.services()) {
-        for (const { id: endpoint, state } of endpoints)
-          yield { labels: { service, endpoint }, value: state === 'available' ? 1 : 0 };
-      }
+      for (const { labels, of } of endpoints(facts))
+        yield { labels, value: of.some(({ state }) => state === 'available') ? 1 : 0 };
     },
   },
   {
@@ -21,9 +20,9 @@ export const healthFamilies: readonly Family[] = [
     help: 'How often an endpoint was put out because requests to it failed.',
     labels: ['service', 'endpoint'],
     *samples(facts) {
-      for (const { name: service, endpoints } of facts.services()) {
-        for (const { id: endpoint, passive } of endpoints)
-          if (passive !== null) yield { labels: { service, endpoint }, value: passive.ejections };
+      for (const { labels, of } of endpoints(facts)) {
+        const judged = of.flatMap(({ passive }) => passive ?? []);
+        if (judged.length > 0) yield { labels, value: sum(judged.map(({ ejections }) => ejections)) };
       }
     },
   },
@@ -33,12 +32,11 @@ export const healthFamilies: readonly Family[] = [
     help: 'Probes of an endpoint by result: passed, failed.',
     labels: ['service', 'endpoint', 'result'],
     *samples(facts) {
-      for (const { name: service, endpoints } of facts.services()) {
-        for (const { id: endpoint, probe } of endpoints) {
-          if (probe === null) continue;
-          yield { labels: { service, endpoint, result: 'passed' }, value: probe.passed };
-          yield { labels: { service, endpoint, result: 'failed' }, value: probe.failed };
-        }
+      for (const { labels, of } of endpoints(facts)) {
+        const probed = of.flatMap(({ probe }) => probe ?? []);
+        if (probed.length === 0) continue;
+        yield { labels: { ...labels, result: 'passed' }, value: sum(probed.map(({ passed }) => passed)) };
+        yield { labels: { ...labels, result: 'failed' }, value: sum(probed.map(({ failed }) => failed)) };
       }
     },
   },
@@ -48,8 +46,8 @@ export const healthFamilies: readonly Family[] = [
     help: 'State of a circuit breaker: 0 closed, 1 recovering, 2 half-open, 3 open. Endpoint "": that of the whole service.',
     labels: ['service', 'endpoint'],
     *samples(facts) {
-      for (const { labels, breaker } of breakers(facts))
-        yield { labels, value: BREAKER_STATES[breaker.state] };
+      for (const { labels, of } of breakers(facts))
+        yield { labels, value: Math.max(...of.map(({ state }) => BREAKER_STATES[state])) };
     },
   },
   {
@@ -58,17 +56,36 @@ export const healthFamilies: readonly Family[] = [
     help: 'How often a circuit breaker has changed to a state: closed, recovering, half-open, open.',
     labels: ['service', 'endpoint', 'to'],
     *samples(facts) {
-      for (const { labels, breaker } of breakers(facts)) {
-        for (const [to, value] of Object.entries(breaker.changes)) yield { labels: { ...labels, to }, value };
+      for (const { labels, of } of breakers(facts)) {
+        for (const to of Object.keys(BREAKER_STATES) as (keyof typeof BREAKER_STATES)[])
+          yield { labels: { ...labels, to }, value: sum(of.map(({ changes }) => changes[to])) };
       }
     },
   },
 ];
 
-function* breakers(facts: Parameters<Family['samples']>[0]) {
-  for (const { name: service, breaker, endpoints } of facts.services()) {
-    if (breaker !== null) yield { labels: { service, endpoint: '' }, breaker };
-    for (const { id: endpoint, breaker } of endpoints)
-      if (breaker !== null) yield { labels: { service, endpoint }, breaker };
+interface Labelled<T> {
+  readonly labels: { service: string; endpoint: string };
+  readonly of: readonly T[];
+}
+
+/** Two sources may give the same id to different addresses: one series stands for both. */
+function* endpoints(facts: GatewayFacts): Iterable<Labelled<EndpointView>> {
+  for (const { name: service, endpoints } of facts.services()) {
+    for (const [endpoint, of] of Map.groupBy(endpoints, ({ id }) => id))
+      yield { labels: { service, endpoint }, of };
   }
+}
+
+function* breakers(facts: GatewayFacts): Iterable<Labelled<BreakerView>> {
+  for (const { name: service, breaker } of facts.services())
+    if (breaker !== null) yield { labels: { service, endpoint: '' }, of: [breaker] };
+  for (const { labels, of } of endpoints(facts)) {
+    const found = of.flatMap(({ breaker }) => breaker ?? []);
+    if (found.length > 0) yield { labels, of: found };
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

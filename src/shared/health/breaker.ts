@@ -54,10 +54,8 @@ export const NO_TICKET = 2 ** 31;
 const STATE = 0;
 /** See `Probes`. */
 const PROBES = 1;
-/** Step of the last probe that was let through. */
-const TAKEN_AT = 2;
 /** How often each state began: for the primary, which tells. By state, from here on. */
-const BEGAN = 3;
+const BEGAN = 4;
 const WINDOW = BEGAN + 4;
 /** From the first word of an endpoint, or of a service. */
 export const ENDPOINT_BREAKER_AT = 32;
@@ -100,7 +98,7 @@ export class Breaker {
     this.#inFlight = inFlight;
     this.#onBlocked = onBlocked;
     this.#window = new SlidingWindow(words, first + WINDOW, options.window);
-    this.#probes = new Probes(words, first + STATE, first + PROBES, first + TAKEN_AT, options.probes);
+    this.#probes = new Probes(words, first + STATE, first + PROBES, options.probes);
   }
 
   get state(): BreakerState {
@@ -124,6 +122,11 @@ export class Breaker {
     const word = Atomics.load(this.#words, this.#first + STATE);
     this.ticket = word;
     return (word & 3) === CLOSED || this.#beginIn(this.#moveOn(word));
+  }
+
+  /** The answer to a call has begun, and well so far. */
+  answered(ticket: number): void {
+    if ((ticket & 3) === HALF_OPEN) this.#probes.answered(ticket);
   }
 
   end(ticket: number, result: Result): void {
@@ -182,7 +185,10 @@ export class Breaker {
     if (state === RECOVERING) return age < rampUp ? word : this.#change(word, CLOSED, now);
     // Killed after its probe was the last to succeed.
     if (this.#probes.isDone(word)) return this.#recover(word, now);
-    return this.#probes.waitingMs(word, now) < patience ? word : this.#halfOpen(word, now);
+    const waiting = this.#probes.waitingMs(word, now);
+    // Answers without an end, such as event streams, are good probes as well.
+    if (waiting >= openFor && this.#probes.haveAnswered(word)) return this.#recover(word, now);
+    return waiting < patience ? word : this.#halfOpen(word, now);
   }
 
   #admitsIn(word: number): boolean {

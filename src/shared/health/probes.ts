@@ -22,14 +22,16 @@ export class Probes {
   readonly #state: number;
   readonly #at: number;
   readonly #takenAt: number;
+  readonly #answered: number;
   readonly #most: number;
 
-  /** `state`, `at`, `takenAt`: where the breaker's state lies, the counts, and the step of the last probe. */
-  constructor(words: Int32Array, state: number, at: number, takenAt: number, most: number) {
+  /** `state`: where the breaker's state lies. `at`: three words for these counts. */
+  constructor(words: Int32Array, state: number, at: number, most: number) {
     this.#words = words;
     this.#state = state;
     this.#at = at;
-    this.#takenAt = takenAt;
+    this.#takenAt = at + 1;
+    this.#answered = at + 2;
     this.#most = most;
   }
 
@@ -76,6 +78,23 @@ export class Probes {
       Atomics.store(words, this.#takenAt, breakerClock.at(now));
       return Atomics.load(words, this.#state) === state;
     }
+  }
+
+  /** The answer to one has begun, and well. */
+  answered(state: number): void {
+    for (;;) {
+      const before = Atomics.load(this.#words, this.#answered);
+      if (Atomics.load(this.#words, this.#state) !== state) return;
+      const counts = isOf(before, state) ? before : nothingIn(state);
+      if (succeeded(counts) >= this.#most) return;
+      if (Atomics.compareExchange(this.#words, this.#answered, before, counts + 1) === before) return;
+    }
+  }
+
+  /** The answers to all have begun well, whether they have come to an end or not. */
+  haveAnswered(state: number): boolean {
+    const counts = Atomics.load(this.#words, this.#answered);
+    return isOf(counts, state) && succeeded(counts) >= this.#most;
   }
 
   /** One has come back. */

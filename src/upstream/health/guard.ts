@@ -4,6 +4,7 @@ import {
   BAD,
   type Breaker,
   GOOD,
+  HALF_OPEN,
   NO_TICKET,
   type Result,
   SLOW,
@@ -56,6 +57,15 @@ export class Guard {
     if (!breaker.begin()) return false;
     ticket.endpointTicket = breaker.ticket;
     return true;
+  }
+
+  /** The head of an answer has come. */
+  answered({ serviceTicket, endpointTicket }: Ticket, status: number, headMs: number): void {
+    // Only of interest to probes.
+    if ((serviceTicket & 3) !== HALF_OPEN && (endpointTicket & 3) !== HALF_OPEN) return;
+    if (this.#judge(null, status, headMs) !== GOOD) return;
+    if (serviceTicket !== NO_TICKET) this.#service?.answered(serviceTicket);
+    if (endpointTicket !== NO_TICKET) this.breaker?.answered(endpointTicket);
   }
 
   /** As for `Observer.ended`. */

@@ -194,6 +194,20 @@ describe('a half-open breaker', () => {
     expect(b.breaker.state).toBe(CLOSED);
   });
 
+  it('takes answers that have begun well for good after a while: streams have no end', () => {
+    const { machine, a, b } = halfOpen({ probes: 2, openFor: 5_000, patience: 12_000 });
+    const tickets = [a.begin() as number, b.begin() as number];
+    a.breaker.answered(tickets[0] as number);
+    machine.pass(5_010);
+    expect(a.breaker.admits()).toBe(false);
+    b.breaker.answered(tickets[1] as number);
+    expect(a.breaker.admits()).toBe(true);
+    expect(a.breaker.state).toBe(CLOSED);
+    // In the end one fails: it was let through in another phase.
+    b.end(tickets[1] as number, BAD);
+    expect(a.breaker.counts().failed).toBe(0);
+  });
+
   it('gives probes up in the end, when other calls hide that they are lost', () => {
     const { machine, a, b } = halfOpen({ probes: 1, patience: 12_000 });
     a.begin();
