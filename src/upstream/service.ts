@@ -29,6 +29,9 @@ export interface ServiceParts {
   readonly health: ServiceHealth | null;
 }
 
+/** For one that takes a request rather than an endpoint that has only just come back. */
+const MOST_LOOKS = 3;
+
 export class Service {
   readonly name: string;
   readonly timeouts: Timeouts;
@@ -88,7 +91,7 @@ export class Service {
 
   /** One that has only just come back takes what the others cannot. */
   #another(balancer: Balancer, x: Exchange, hesitant: Endpoint): Endpoint {
-    for (let i = 0; i < this.endpoints.length; i++) {
+    for (let i = 0; i < MOST_LOOKS; i++) {
       const other = balancer.pick(x, hesitant);
       if (other === null || other === hesitant) break;
       if (!other.guard?.hesitates()) return other;

@@ -86,7 +86,7 @@ export class HealthControl {
   #begin({ services }: Config, { service, entries }: Roster): void {
     if (services[service]?.health?.initial !== 'unhealthy') return;
     for (const { id, url, slot } of entries) {
-      const key = JSON.stringify([service, id, url, slot]);
+      const key = keyOf({ service, id, url, slot });
       if (this.#begun.has(key)) continue;
       this.#begun.add(key);
       if (this.#watches.get(service)?.has(slot)) continue;
@@ -110,16 +110,20 @@ export class HealthControl {
     if (this.#prober === null || this.#config === null) return;
     const { services } = this.#config;
     const targets: Target[] = [];
-    const keys = new Set<string>();
     for (const [service, watch] of this.#watches) {
       const options = services[service];
       if (options === undefined || options.health === null) continue;
       for (const { id, url, slot } of watch.entries) {
-        keys.add(JSON.stringify([service, id, url, slot]));
         targets.push({ service, id, url, slot, health: options.health, tls: options.tls });
       }
     }
-    for (const key of this.#begun) if (!keys.has(key)) this.#begun.delete(key);
     this.#prober.set(targets);
+    if (this.#begun.size === 0) return;
+    const keys = new Set(targets.map(keyOf));
+    for (const key of this.#begun) if (!keys.has(key)) this.#begun.delete(key);
   }
+}
+
+function keyOf({ service, id, url, slot }: Pick<Target, 'service' | 'id' | 'url' | 'slot'>): string {
+  return `${service}\n${id}\n${url}\n${slot}`;
 }

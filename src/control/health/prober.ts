@@ -113,9 +113,9 @@ class Probing {
 
   /** Its options may be other ones. */
   follow(target: Target): void {
-    const changed = JSON.stringify(target) !== JSON.stringify(this.#target);
+    const same = isSame(this.#target, target);
     this.#target = target;
-    if (!changed) return;
+    if (same) return;
     this.#probe.close();
     this.#probe = probeOf(target);
     // A long wait may have become a short one. What runs now ends by its own timeout, and schedules the next.
@@ -179,6 +179,12 @@ class Probing {
     if (state === 'unhealthy') this.#log.warn({ service, endpoint, probe: output }, 'endpoint unhealthy');
     else this.#log.info({ service, endpoint }, 'endpoint healthy');
   }
+}
+
+/** Rosters change far more often than configurations: those bring other objects, which may say the same. */
+function isSame(a: Target, b: Target): boolean {
+  const said = ({ health, tls }: Target) => JSON.stringify([health, tls]);
+  return (a.health === b.health && a.tls === b.tls) || said(a) === said(b);
 }
 
 function probeOf({ url, health, tls }: Target): Probe {

@@ -188,7 +188,9 @@ export class ServiceWatch {
   #keepToBound(): void {
     const { passive } = this.#health;
     if (passive === null) return;
-    const out = [...this.#endpoints.values()].filter(({ ejection }) => ejection?.view === 'ejected');
+    const out: Watched[] = [];
+    for (const watched of this.#endpoints.values()) if (watched.passive === 'ejected') out.push(watched);
+    if (out.length === 0) return;
     const most = mostEjected(this.#slots.length, passive.maxEjected);
     if (out.length <= most) return;
     out.sort((a, b) => (a.ejection?.remaining() ?? 0) - (b.ejection?.remaining() ?? 0));
