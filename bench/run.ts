@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
- * does not work; `auth`, `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
+ * does not work; `auth`, `limits`, `memory`, `stream` and `soak` also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runComparison } from './comparison.ts';
+import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
@@ -18,6 +19,8 @@ async function run(): Promise<boolean> {
       return true;
     case 'auth':
       return runAuth(argument === 'quick');
+    case 'limits':
+      return runLimits(argument === 'quick');
     case 'memory':
       return runMemory();
     case 'stream':
@@ -26,7 +29,7 @@ async function run(): Promise<boolean> {
       return runSoak(Number(argument ?? 200_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | limits [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
       );
   }
 }

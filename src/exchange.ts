@@ -8,6 +8,7 @@ import type { Failure } from './errors.js';
 import type { Verdict } from './pipeline.js';
 import type { Identity } from './services/identity.js';
 import type { LimitTicket } from './services/limits/gate.js';
+import type { Waiter } from './services/limits/queue/waiter.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -28,8 +29,33 @@ export interface Client {
   end(): void;
   /** The answer has begun and cannot be completed: cut the connection, so that it never looks complete. */
   cut(): void;
+  /** Whether the connection can become a WebSocket. */
+  readonly upgradable: boolean;
+  /** Makes it one, with `x.answerHeaders` beside the fields of the protocol. null: the client has gone. */
+  accept(protocol: string, events: SocketEvents): ClientSocket | null;
   /** The head has gone out: from now on the answer can only be completed or cut. */
   readonly begun: boolean;
+}
+
+/** The client's end of a WebSocket. Implemented in `listen/`. */
+export interface ClientSocket {
+  send(message: Buffer, binary: boolean): void;
+  /** Bytes that the client has not taken yet. */
+  readonly waiting: number;
+  /** Closes in order; code 0: without one. Its events may still come. */
+  end(code: number, reason: string): void;
+  /** Without a close frame. */
+  cut(): void;
+}
+
+/** What the client's end of a WebSocket tells. Implemented in `websocket/`. */
+export interface SocketEvents {
+  /** The message is only lent: it is gone when this returns. */
+  onMessage(message: ArrayBuffer, binary: boolean): void;
+  /** The client has taken some of what waited for it. */
+  onDrain(): void;
+  /** Once. `code` 1006: without a close frame; `reason` is then the listener's own. */
+  onClosed(code: number, reason: string): void;
 }
 
 /** The request's body, read from the client as fast as somebody takes it. Implemented in `listen/`. */
@@ -121,11 +147,17 @@ export class Exchange {
   retryAfterS = 0;
   /** What limits have taken and may have to give back. */
   limitTickets: LimitTicket[] | null = null;
+  /** While it waits for a limit. */
+  limitWait: Waiter | null = null;
+  /** Milliseconds it has waited for limits. */
+  waitedMs = 0;
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 
   // 4 balance, 5 attempt -------------------------------------------------------------------------------------
   attempt: OngoingAttempt | null = null;
+  /** The service is asked for a WebSocket. */
+  dialling = false;
   attempts = 0;
   /** `performance.now()` when the first try began. */
   forwardedAt = 0;
@@ -144,6 +176,11 @@ export class Exchange {
   failure: Failure | null = null;
   /** Replaces the failure's general detail. */
   detail = '';
+
+  /** `performance.now()` when it became a WebSocket; 0: it has not. */
+  acceptedAt = 0;
+  /** Why the WebSocket ended; 1006: without a close frame. */
+  closeCode = 0;
 
   // 7 done ---------------------------------------------------------------------------------------------------
   endedAt = 0;

@@ -113,13 +113,14 @@ function run(table: InstanceType<Tables['EndpointTable']>, title: keyof typeof M
       ),
   );
   health?.take({ service: 'bench', version: 1, slot: 0, entries }, endpoints);
-  const ticket = { serviceTicket: NO_TICKET, endpointTicket: NO_TICKET };
+  const ticket = { serviceTicket: NO_TICKET, endpointTicket: NO_TICKET, judged: false };
   const refused: Exchange[] = [];
   const batch = () => {
     for (let i = 0; i < BATCH; i++) {
       const endpoint = endpoints[i % ENDPOINTS] as (typeof endpoints)[0];
       ticket.serviceTicket = NO_TICKET;
       ticket.endpointTicket = NO_TICKET;
+      ticket.judged = false;
       if (health !== null && !health.admits()) throw new Error('the breaker is open');
       if (!endpoint.available) throw new Error('nobody is available');
       if (endpoint.guard?.hesitates()) refused.length = 0;

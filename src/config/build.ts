@@ -22,6 +22,7 @@ import { ServiceHealth } from '../upstream/health/service-health.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
+import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
 
 /** One route, compiled. */
@@ -40,6 +41,8 @@ export interface Route {
   readonly target: Render;
   /** The service gets the client's `Host`, not its own. */
   readonly keepHost: boolean;
+  /** null: handshakes are ordinary requests. */
+  readonly websocket: WebSocketConfig | null;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
@@ -148,6 +151,7 @@ function buildRoute(
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
+    websocket: route.websocket,
   };
 }
 

@@ -70,6 +70,8 @@ function createFormat(
       `,"status":${x.status},"bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut}` +
       `,"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)}` +
       `,"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
+    if (x.closeCode !== 0) line += `,"close_code":${x.closeCode}`;
+    if (x.waitedMs > 0) line += `,"waited_ms":${ms(x.waitedMs)}`;
     if (x.failure !== null) line += `,"failure":"${x.failure.code}","blame":"${x.failure.blame}"`;
     if (x.aborted) line += ',"aborted":true';
     if (headerNames.length > 0 && maxText === MAX_TEXT) line += `,"headers":${headersOf(x)}`;

@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
 import { healthFamilies } from './health/families.js';
+import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
 
@@ -88,6 +90,8 @@ export const families: readonly Family[] = [
   },
   ...healthFamilies,
   ...accessFamilies,
+  ...socketFamilies,
+  ...waitFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

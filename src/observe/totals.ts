@@ -1,6 +1,8 @@
 import type { WorkerReport } from '../bus.js';
 import type { LimitCounter } from '../services/limits/gate.js';
+import { SocketTotals } from './families/sockets.js';
 import { LatencyTotals } from './latency.js';
+import { WaitTotals } from './limits/waits.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
 
@@ -13,7 +15,7 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
+  'routes' | 'providers' | 'decisions' | 'limits' | 'waits' | 'keysUsed' | 'sessionsSeen'
 >;
 
 /**
@@ -28,6 +30,9 @@ export class Totals {
   readonly decisions = new Map<string, DecisionTotals>();
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
+  readonly sockets = new SocketTotals();
+  /** Who waits for them, by name. */
+  readonly waits = new Map<string, WaitTotals>();
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -43,7 +48,16 @@ export class Totals {
 
   merge(
     workerId: number,
-    { routes, providers, decisions, limits, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+    {
+      routes,
+      providers,
+      decisions,
+      limits,
+      waits,
+      keysUsed: _used,
+      sessionsSeen: _seen,
+      ...gauges
+    }: WorkerReport,
   ): void {
     this.workers.set(workerId, gauges);
     for (const [name, counts] of providers) {
@@ -61,6 +75,12 @@ export class Totals {
       this.limits.set(name, totals);
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
+    if (gauges.sockets !== null) this.sockets.merge(gauges.sockets);
+    for (const [name, counts] of waits) {
+      const totals = this.waits.get(name) ?? new WaitTotals();
+      this.waits.set(name, totals);
+      totals.merge(workerId, counts);
+    }
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);
@@ -75,6 +95,7 @@ export class Totals {
   /** Its counters stay, what it was doing is gone. */
   workerGone(workerId: number): void {
     this.workers.delete(workerId);
+    for (const totals of this.waits.values()) totals.workerGone(workerId);
     for (const totals of this.#routes.values()) totals.workerGone(workerId);
   }
 

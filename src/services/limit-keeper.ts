@@ -3,6 +3,8 @@ import type { LimitConfig } from '../config/schema/limits.js';
 import type { Config } from '../config/schema.js';
 import type { Env, Stages } from '../pipeline.js';
 import type { GateEnv, LimitCounter } from './limits/gate.js';
+import type { Queues } from './limits/queue/arrival.js';
+import type { WaitCounts } from './limits/queue/limit-queue.js';
 
 export interface Limits {
   /** Stages of a route: names of configured limits, and limits of its own. */
@@ -15,7 +17,8 @@ export type LimitCounts = ReadonlyMap<string, LimitCounter>;
 export class LimitKeeper {
   readonly #worker: number;
   readonly #counters = new Map<string, LimitCounter>();
-  #env: Omit<GateEnv, 'headers'> | null = null;
+  #env: Omit<GateEnv, 'headers' | 'queues'> | null = null;
+  #queues: Queues | null = null;
 
   constructor(worker: number) {
     this.#worker = worker;
@@ -30,7 +33,8 @@ export class LimitKeeper {
     const { limits, limiter } = config;
     const { limitStages } = await import('./limits/gate.js');
     this.#env ??= await this.#open(config, memory);
-    const env: GateEnv = { ...this.#env, headers: limiter.headers };
+    if (usesQueues(config)) this.#queues ??= await openQueues(this.#env);
+    const env: GateEnv = { ...this.#env, headers: limiter.headers, queues: this.#queues };
     return {
       stages: (listed, route) =>
         limitStages(
@@ -55,7 +59,12 @@ export class LimitKeeper {
     return counts;
   }
 
-  async #open(config: Config, path: string | null): Promise<Omit<GateEnv, 'headers'>> {
+  /** What waits for limits, and how waits ended since the last report, by limit. */
+  reportWaits(): ReadonlyMap<string, WaitCounts> {
+    return this.#queues?.room.report() ?? new Map();
+  }
+
+  async #open(config: Config, path: string | null): Promise<Omit<GateEnv, 'headers' | 'queues'>> {
     const [{ LimitMemory, limitLayout, prepareLimits }, { LimitEngine }, { createSegment, openSegment }] =
       await Promise.all([
         import('./limits/memory.js'),
@@ -87,6 +96,22 @@ export function usesLimits({ defaults, routes }: Config): boolean {
   return [defaults, ...routes.map(({ filters }) => filters)].some(
     ({ limit }) => limit !== undefined && limit.length > 0,
   );
+}
+
+function usesQueues({ limits, defaults, routes }: Config): boolean {
+  const listed = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ limit }) => limit ?? []);
+  return [...Object.values(limits), ...listed].some(
+    (one) => typeof one !== 'string' && one.over !== 'reject',
+  );
+}
+
+async function openQueues({ memory, engine }: Pick<GateEnv, 'memory' | 'engine'>): Promise<Queues> {
+  const [{ Queues }, { WaitingRoom }] = await Promise.all([
+    import('./limits/queue/arrival.js'),
+    import('./limits/queue/waiting-room.js'),
+  ]);
+  const room = new WaitingRoom(memory, engine.decision);
+  return new Queues(room, engine.decision, memory.hasher(false));
 }
 
 /** What the segment has room for. */

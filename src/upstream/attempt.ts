@@ -3,6 +3,8 @@
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
 
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
@@ -22,6 +24,8 @@ export interface Conductor {
   /** The service's head is in `x`, nothing of it has gone to the client. */
   onHead(x: Exchange, length: number): void;
   onCompleted(x: Exchange): void;
+  /** The service speaks WebSocket from here on, on this socket; its half of the handshake is in `x`. */
+  onUpgraded(x: Exchange, attempt: Attempt, socket: Socket): void;
   /** No answer; whether another try follows is the conductor's choice, as long as `x.client.begun` is false. */
   onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void;
 }
@@ -51,6 +55,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
   slot = -1;
   serviceTicket = NO_TICKET;
   endpointTicket = NO_TICKET;
+  judged = false;
 
   readonly #x: Exchange;
   readonly #target: string;
@@ -106,6 +111,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
         body: body === null ? null : (body.whole ?? body.stream()),
+        ...(x.dialling && { upgrade: 'websocket' }),
       },
       this,
     );
@@ -181,6 +187,33 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     this.#conductor.onHead(x, length);
+  }
+
+  onRequestUpgrade(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
+    if (this.#phase === OVER) return void socket.destroy();
+    const x = this.#x;
+    const connection = this.#connection as Connection;
+    x.status = status;
+    this.#headAt = performance.now();
+    this.endpoint.guard?.ended(this, null, status, this.#headAt - this.#startedAt);
+    takeAnswerHead(x, headers);
+    this.#phase = OVER;
+    this.#deadlines.remove(this);
+    x.upstreamMs += performance.now() - this.#startedAt;
+    x.attempt = null;
+    // The socket is no longer the connection's, and does not count among those of the endpoint.
+    this.endpoint.drop(connection);
+    this.#conductor.onUpgraded(x, this, socket as Socket);
+  }
+
+  /** The socket that came of it has ended: until then it counts as in flight. */
+  socketEnded(): void {
+    this.endpoint.ended(this, null, 101, this.#headAt - this.#startedAt);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -1,4 +1,5 @@
 /** Steps 4 and 5: chooses an endpoint, tries it, and tries again when nothing can have been executed twice. */
+import type { Socket } from 'node:net';
 import type { Route } from '../config/build.js';
 import type { Failure } from '../errors.js';
 import type { Exchange } from '../exchange.js';
@@ -14,6 +15,8 @@ export interface Outcome {
   /** The head of the service's answer is in `x`, nothing of it has gone to the client. `length` is -1 when unknown. */
   onHead(x: Exchange, length: number): void;
   onCompleted(x: Exchange): void;
+  /** The service speaks WebSocket from here on; its half of the handshake is in `x`. `ended` is to be called once, when the socket is over. */
+  onUpgraded(x: Exchange, socket: Socket, ended: () => void): void;
   /** No answer, or the rest of it will not come: the last try failed. */
   onFailed(x: Exchange, failure: Failure, error: Error | null): void;
 }
@@ -65,6 +68,10 @@ export class Forwarder implements Conductor {
 
   onCompleted(x: Exchange): void {
     this.#outcome.onCompleted(x);
+  }
+
+  onUpgraded(x: Exchange, attempt: Attempt, socket: Socket): void {
+    this.#outcome.onUpgraded(x, socket, () => attempt.socketEnded());
   }
 
   onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void {

@@ -58,14 +58,20 @@ function checkKeys(
     const config = typeof one === 'string' ? limits[one] : one;
     if (config === undefined) continue;
     const at = report.written([...path, index], path);
-    if (!asksWho && needsIdentity(config)) {
+    if (!asksWho && needsIdentity({ ...config, over: 'reject' })) {
       report.mistake({
         path: at,
         message: `the route "${route?.name ?? number}" has no auth: all its callers would share one bucket`,
         expected: 'auth on the route, or a limit by ip, header or param',
       });
+    } else if (!asksWho && needsIdentity(config)) {
+      report.mistake({
+        path: at,
+        message: `the route "${route?.name ?? number}" has no auth: all who wait would be alike`,
+        expected: 'auth on the route, or fairBy ip, header or param and no weights',
+      });
     }
-    for (const key of config.by) {
+    for (const key of [...config.by, ...(config.over === 'reject' ? [] : (config.over.queue.fairBy ?? []))]) {
       const name = key.startsWith('param:') ? key.slice('param:'.length) : null;
       if (name === null || params.includes(name)) continue;
       report.mistake({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
+import { over, overContradictions, type QueueConfig } from './queue.js';
 
 /** Milliseconds in what may stand behind the slash of a rate. */
 const PERIODS: Record<string, number> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -46,7 +47,7 @@ function meantRate(value: string): string | undefined {
 }
 
 /** What requests share a bucket by: `user`, `header:x-tenant`. Output: header names in lower case. */
-function limitKey() {
+export function limitKey() {
   const expected = `one of ${PLAIN_KEYS.join(', ')}, header:NAME, claim:NAME, param:NAME`;
   return z
     .string({ error: expected })
@@ -136,6 +137,13 @@ export const limit = z
       description: 'What a request takes from the limit. Absent: 1.',
       examples: [{ header: 'x-cost', default: 1, max: 50 }],
     }),
+    over: over(limitKey())
+      .prefault('reject')
+      .meta({
+        description:
+          'What happens to a request over the limit: `reject` (429), or it waits in a `queue` for its turn. Not with `quota`.',
+        examples: ['queue', { queue: { max: 200, deadline: '2s', fairBy: ['user'] } }],
+      }),
     shadow: z
       .boolean()
       .prefault(false)
@@ -214,6 +222,7 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
   const roles = rate !== undefined && !isRate(rate) ? rate : null;
   if (roles !== null && roles.default === undefined)
     refuse('rate', 'rates by role need a default', 'default: 10/s');
+  overContradictions(value, refuse);
   const capacity = leastCapacity(rate, algorithm === 'token-bucket' ? burst : undefined);
   const dearest = cost?.value ?? cost?.default;
   if (dearest !== undefined && capacity !== undefined && dearest > capacity) {
@@ -222,6 +231,8 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
 }
 
 interface Unchecked {
+  by: string[];
+  over: 'reject' | { queue: QueueConfig };
   algorithm: Configured['algorithm'];
   rate?: RateConfig | Record<string, RateConfig>;
   burst?: number;

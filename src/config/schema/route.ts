@@ -15,6 +15,7 @@ import {
   unescaped,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { websocket } from './websocket.js';
 
 type Filters = typeof filters;
 type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
@@ -248,10 +249,11 @@ export const route = z
         'An answer about logins, or about the services, instead of a service: what it does, or a mapping with `action` and `provider`.',
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
+    websocket: websocket.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     ...filterShape,
   })
-  .transform(({ name, match, service, respond, redirect, builtin, rewrite, ...options }) => {
+  .transform(({ name, match, service, respond, redirect, builtin, rewrite, websocket, ...options }) => {
     const filters: FilterOptions = options;
     return {
       name,
@@ -261,6 +263,7 @@ export const route = z
       ...(redirect !== undefined && { redirect }),
       ...(builtin !== undefined && { builtin }),
       rewrite,
+      websocket: websocket ?? null,
       filters,
     };
   });

@@ -17,6 +17,9 @@ export class Decision {
   noRoom = false;
   /** Bit i: limit i would have refused, but is on trial. */
   shadowed = 0;
+  /** Bit i: limit i refuses, and would after `waits[i]` milliseconds no longer. */
+  refused = 0;
+  readonly waits = new Float64Array(MOST_LIMITS);
   /** Milliseconds until the request would have been admitted by all, as far as one can tell; NEVER. */
   get retryAfterMs(): number {
     return this.figures[0] as number;
@@ -38,8 +41,16 @@ export class Decision {
     this.refusedBy = -1;
     this.noRoom = false;
     this.shadowed = 0;
+    this.refused = 0;
     this.figures[0] = 0;
     for (let i = 0; i < limits; i++) this.holds[i] = -1;
+  }
+
+  /** It is refused by limit i after all: not for what that counts, but as others wait for it. */
+  overrule(i: number): void {
+    this.admitted = false;
+    this.refusedBy = i;
+    this.noRoom = false;
   }
 
   /** For the algorithms: how long to wait because of limit i. */

@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { BucketTable, type FullPolicy, tableBytes } from '../../shared/bucket-table.js';
 import { CLOCK_BYTES, MachineClock, startClock } from '../../shared/clock.js';
-import type { Layout } from '../../shared/directory.js';
+import type { Layout, Region } from '../../shared/directory.js';
 import { Holds, holdsBytes } from '../../shared/holds.js';
 import type { Segment } from '../../shared/segment.js';
 import { KeyHasher } from './key-hash.js';
+import { turnBoardBytes } from './queue/turn-board.js';
 
 export interface MemoryOptions {
   /** Keys there must be room for at once. */
@@ -18,7 +19,12 @@ export interface MemoryOptions {
 
 /** The regions limits need: for `createSegment`, with those of others. */
 export function limitLayout({ keys, workers, holdsPerWorker }: MemoryOptions): Layout {
-  return { clock: CLOCK_BYTES, buckets: tableBytes(keys), holds: holdsBytes(workers, holdsPerWorker) };
+  return {
+    clock: CLOCK_BYTES,
+    buckets: tableBytes(keys),
+    holds: holdsBytes(workers, holdsPerWorker),
+    turns: turnBoardBytes(workers),
+  };
 }
 
 /** Once, by the primary, before any process opens the memory. `wall` in milliseconds since 1970. */
@@ -33,6 +39,9 @@ export class LimitMemory {
   readonly clock: MachineClock;
   readonly table: BucketTable;
   readonly holds: Holds;
+  /** What workers tell each other of those who wait: for a `TurnBoard`. */
+  readonly turns: Region;
+  readonly worker: number;
   readonly #hasher: KeyHasher;
   #durableHasher: KeyHasher;
 
@@ -40,6 +49,8 @@ export class LimitMemory {
   constructor(segment: Segment, worker: number, policy: FullPolicy) {
     this.clock = new MachineClock(segment.region('clock'));
     this.holds = new Holds(segment.region('holds'), worker);
+    this.turns = segment.region('turns');
+    this.worker = worker;
     this.table = new BucketTable(segment.region('buckets'), policy, (state) => this.holds.acknowledge(state));
     const { start, durable } = this.table.seeds();
     this.#hasher = new KeyHasher(start);

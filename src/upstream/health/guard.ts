@@ -16,6 +16,8 @@ import type { Ejection } from '../../shared/health/ejection.js';
 export interface Ticket {
   serviceTicket: number;
   endpointTicket: number;
+  /** What became of it is known. A socket is judged by its handshake, long before it ends. */
+  judged: boolean;
 }
 
 /** What breakers take for a failure, beside attempts that brought no whole answer. */
@@ -70,6 +72,8 @@ export class Guard {
 
   /** As for `Observer.ended`. */
   ended(ticket: Ticket, failure: Failure | null, status: number, headMs: number): void {
+    if (ticket.judged) return;
+    ticket.judged = true;
     const { breaker, ejection } = this;
     const service = this.#service;
     const result = this.#judge(failure, status, headMs);

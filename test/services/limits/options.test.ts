@@ -53,6 +53,7 @@ describe('a limit', () => {
       by: ['header:x-tenant', 'claim:Org'],
       algorithm: 'token-bucket',
       rate: { count: 5, periodMs: 60_000 },
+      over: 'reject',
       shadow: false,
       ipv6Prefix: 64,
     });
