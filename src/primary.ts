@@ -196,6 +196,7 @@ class Primary implements ControlPlane {
   endpoints = () => this.#endpoints.facts();
   drain = (service: string, endpoint: string, drained: boolean) =>
     this.#endpoints.drain(service, endpoint, drained);
+  services = () => this.#endpoints.services();
 
   get reloads() {
     return this.#reloader.counts;

@@ -12,6 +12,7 @@ type Segments = typeof import('../../src/shared/segment.ts');
 type Endpoints = typeof import('../../src/upstream/endpoint.ts');
 type Exchanges = typeof import('../../src/exchange.ts');
 
+const TICKET = { serviceTicket: 0, endpointTicket: 0, judged: false };
 const built = (file: string) => import(new URL(`../../dist/${file}.js`, import.meta.url).href);
 const { buildBalancer, meterFor } = (await built('upstream/balance/build')) as Balance;
 const { parseConfig } = (await built('config/load')) as Loading;
@@ -100,8 +101,8 @@ function measure(size: number, options: string, weighted: boolean): Figures {
   const inAllNs = time((x) => {
     const endpoint = balancer.pick(x, null);
     if (endpoint === null) throw new Error('none');
-    endpoint.began();
-    endpoint.ended(null, 200, 1.5);
+    endpoint.began(TICKET);
+    endpoint.ended(TICKET, null, 200, 1.5);
   });
   const looks = Array.from({ length: 20 }, (_, i) => {
     table.mark(0, UNHEALTHY, i % 2 === 0);

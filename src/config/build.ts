@@ -6,7 +6,7 @@ import { TrustedProxies } from '../listen/addresses.js';
 import type { CaptureOptions } from '../listen/capture.js';
 import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
-import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
+import { compile, type Env, type Filter, type Pipeline, type Stage, type Stages } from '../pipeline.js';
 import { allowedServices, type ServiceChoice, serviceParameter } from '../route/dynamic.js';
 import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
@@ -17,6 +17,9 @@ import { compileFieldValue, fieldBytes, type Render } from '../template.js';
 import { buildBalancer, meterFor } from '../upstream/balance/build.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
+import { healthOptions } from '../upstream/health/options.js';
+import { answerServices } from '../upstream/health/public.js';
+import { ServiceHealth } from '../upstream/health/service-health.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
@@ -120,6 +123,7 @@ function buildService(
 ): Service {
   const { connections, timeouts, tls } = options;
   const { table } = endpoints;
+  const judged = options.breaker !== null || options.passive !== null;
   const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
   return new Service(name, {
     timeouts,
@@ -135,6 +139,7 @@ function buildService(
       return endpoint;
     },
     balancer: buildBalancer(name, options, { table, offset: workerId - 1, zone }),
+    health: judged ? new ServiceHealth(endpoints.table, healthOptions(options)) : null,
   });
 }
 
@@ -164,8 +169,7 @@ function buildRoute(
     ...forFilters,
   };
   const options = { ...defaults, ...route.filters };
-  const builtin =
-    route.builtin && forFilters.access.builtin(route.builtin.action, route.builtin.provider ?? null);
+  const builtin = route.builtin && buildBuiltin(route.builtin, services, forFilters);
   return {
     name: route.name,
     match: route.match,
@@ -180,6 +184,14 @@ function buildRoute(
     keepHost: route.rewrite.host === 'keep',
     websocket: route.websocket,
   };
+}
+
+function buildBuiltin(
+  { action, provider }: NonNullable<RouteConfig['builtin']>,
+  services: ReadonlyMap<string, Service>,
+  { access }: FilterServices,
+): Stage {
+  return action === 'services' ? answerServices(services) : access.builtin(action, provider ?? null);
 }
 
 /** `last`: the route's own answer, for which filters have been passed. */

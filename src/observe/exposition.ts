@@ -5,6 +5,7 @@ import { endpointFamilies } from './families/endpoints.js';
 import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
+import { healthFamilies } from './health/families.js';
 import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
@@ -91,6 +92,7 @@ export const families: readonly Family[] = [
     },
   },
   ...endpointFamilies,
+  ...healthFamilies,
   ...accessFamilies,
   ...discoveryFamilies,
   ...socketFamilies,

@@ -1,4 +1,5 @@
 import type { DiscoveryFacts } from './families/discovery.js';
+import type { ServiceView } from './health/view.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -15,6 +16,8 @@ export interface GatewayFacts {
   quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
   /** Of all services at the moment. */
   endpoints(): Iterable<EndpointFacts>;
+  /** As they are at the moment. */
+  services(): readonly ServiceView[];
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

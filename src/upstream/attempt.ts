@@ -9,11 +9,13 @@ import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
 import { bodyPassed } from '../memory.js';
+import { NO_TICKET } from '../shared/health/breaker.js';
 import { BAD_LENGTH, takeAnswerHead } from './answer-head.js';
 import type { Connection } from './connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Endpoint, Taker } from './endpoint.js';
 import { connectFailure, exchangeFailure } from './errors.js';
+import type { Ticket } from './health/guard.js';
 import type { Timeouts } from './service.js';
 import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
 
@@ -43,7 +45,7 @@ const OVER = 4;
  */
 const CLIENT_PATIENCE = 4;
 
-export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.DispatchHandler {
+export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
   /** It ran on a connection that had carried an answer before, so the service may have closed it for idleness. */
   reused = false;
@@ -51,6 +53,9 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   sent = false;
   dueAt = Number.POSITIVE_INFINITY;
   slot = -1;
+  serviceTicket = NO_TICKET;
+  endpointTicket = NO_TICKET;
+  judged = false;
 
   readonly #x: Exchange;
   readonly #target: string;
@@ -90,7 +95,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#timeouts.total > 0) this.#totalDueAt = firstStartedAt + this.#timeouts.total;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
-    this.endpoint.began();
+    if (!this.endpoint.began(this)) return this.#fail(failures.CIRCUIT_OPEN, null);
     if (!this.endpoint.acquire(this, fresh)) this.#fail(failures.SERVICE_BUSY, null);
   }
 
@@ -178,6 +183,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
+    this.endpoint.guard?.answered(this, status, this.#headAt - this.#startedAt);
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     this.#conductor.onHead(x, length);
@@ -193,6 +199,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     const x = this.#x;
     const connection = this.#connection as Connection;
     x.status = status;
+    this.#headAt = performance.now();
+    this.endpoint.guard?.ended(this, null, status, this.#headAt - this.#startedAt);
     takeAnswerHead(x, headers);
     this.#phase = OVER;
     this.#deadlines.remove(this);
@@ -205,7 +213,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   /** The socket that came of it has ended: until then it counts as in flight. */
   socketEnded(): void {
-    this.endpoint.ended(null, 101, this.#headAt - this.#startedAt);
+    this.endpoint.ended(this, null, 101, this.#headAt - this.#startedAt);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -260,8 +268,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#phase = OVER;
     this.#deadlines.remove(this);
     const x = this.#x;
-    if (this.#headAt === 0) this.endpoint.ended(failure, 0, 0);
-    else this.endpoint.ended(failure, x.status, this.#headAt - this.#startedAt);
+    if (this.#headAt === 0) this.endpoint.ended(this, failure, 0, 0);
+    else this.endpoint.ended(this, failure, x.status, this.#headAt - this.#startedAt);
     x.upstreamMs += performance.now() - this.#startedAt;
     x.attempt = null;
   }

@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net';
 import type { Route } from '../config/build.js';
 import type { Failure } from '../errors.js';
-import * as failures from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { Attempt, type Conductor } from './attempt.js';
 import { waitForBody } from './body-wait.js';
@@ -42,7 +41,7 @@ export class Forwarder implements Conductor {
     const now = performance.now();
     x.forwardedAt = now;
     const endpoint = service.pick(x, null);
-    if (endpoint === null) return this.#outcome.onFailed(x, failures.NO_ENDPOINT, null);
+    if (endpoint === null) return this.#outcome.onFailed(x, service.refusal(x), null);
     this.#attempt(x, route, service, endpoint, false, now);
   }
 

@@ -3,7 +3,9 @@ import { distinct } from '../collections.js';
 import { fileName, label, origin, text } from '../fields.js';
 import { duration, ratio } from '../units.js';
 import { balance, sticky, zones } from './balance.js';
+import { breaker } from './breaker.js';
 import { discover } from './discovery.js';
+import { health, passive } from './health.js';
 
 const endpointOptions = z.strictObject({
   url: origin().meta({
@@ -170,6 +172,24 @@ export const service = z.strictObject({
     .meta({
       description: 'Words by which routes with `service: ${param.NAME}` may allow it: `allow: [tag:public]`.',
       examples: [['public']],
+    }),
+  health: health
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Probes of each endpoint: a path, or a mapping. Absent: none is probed.',
+      examples: ['/health', { path: '/health', interval: '5s', timeout: '1s', healthy: 2, unhealthy: 3 }],
+    }),
+  passive: passive.prefault({}).meta({
+    description: 'Puts endpoints out for a while at which requests fail; `off` never does.',
+    examples: [{ consecutiveErrors: 5, baseEjection: '30s' }, 'off'],
+  }),
+  breaker: breaker
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Circuit breaker: leaves alone what fails too often. Absent: none.',
+      examples: [{ window: '10s', minimum: 20, failureRatio: '50%', openFor: '5s', probes: 3 }],
     }),
 });
 

@@ -49,7 +49,7 @@ export interface Call {
   /** By the names in `Endpoint.path`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** The header; empty when absent. */
+  /** The `Accept` field; empty: there is none. */
   readonly accept: string;
   /** JSON; undefined: none was sent, or the endpoint takes none. */
   readonly body: unknown;

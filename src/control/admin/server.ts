@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
+import { serviceEndpoints } from '../health/admin.js';
 import { usageEndpoints } from '../quotas/usage-endpoint.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
@@ -37,6 +38,7 @@ export const endpoints: readonly Endpoint[] = [
   workers,
   config,
   reload,
+  ...serviceEndpoints,
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,

@@ -6,6 +6,7 @@ import { EndpointTable, endpointTableBytes } from '../../shared/endpoint-table.j
 import { createInProcess, createSegment, type Segment } from '../../shared/segment.js';
 import type { Roster } from '../../upstream/balance/roster.js';
 import type { Department } from '../department.js';
+import { HealthControl } from '../health/health.js';
 import { type DrainAnswer, drainEndpoint } from './drain.js';
 import { Rosters } from './rosters.js';
 
@@ -27,6 +28,7 @@ export class EndpointControl implements Department {
   readonly table: EndpointTable;
   readonly rosters: Rosters;
   readonly #segment: Segment;
+  readonly #health: HealthControl;
 
   constructor({ workers, log, onRoster }: EndpointControlOptions) {
     const layout = { endpoints: endpointTableBytes(workers) };
@@ -39,17 +41,33 @@ export class EndpointControl implements Department {
       );
     }
     this.table = new EndpointTable(this.#segment.region('endpoints'), 0);
-    this.rosters = new Rosters({ table: this.table, log, onChange: onRoster });
+    this.#health = new HealthControl({ table: this.table, log });
+    this.rosters = new Rosters({
+      table: this.table,
+      log,
+      onChange: (roster) => {
+        this.#health.takeRoster(roster);
+        onRoster(roster);
+      },
+    });
   }
+
+  /** As operators see them. */
+  services = () => this.#health.views();
 
   news = (config: Config): EndpointNews => ({
     memory: this.#segment.path,
     rosters: this.rosters.of(config),
   });
 
+  async follow(config: Config): Promise<void> {
+    await this.#health.follow(config, this.rosters.of(config));
+  }
+
   /** A configuration is in force. */
   adopted(config: Config): void {
     this.rosters.adopt(config);
+    this.#health.adopt(config, this.rosters.of(config));
   }
 
   workerGone(id: number): void {
@@ -80,6 +98,7 @@ export class EndpointControl implements Department {
   }
 
   close(): void {
+    this.#health.close();
     this.#segment.close();
   }
 }

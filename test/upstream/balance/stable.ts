@@ -15,6 +15,8 @@ import { buildBalancer, meterFor } from '../../../src/upstream/balance/build.ts'
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { configOf } from '../../config/mistakes.ts';
 
+const TICKET = { serviceTicket: 0, endpointTicket: 0, judged: false };
+
 export type Options = Readonly<Record<string, unknown>>;
 type Wish = number | { weight?: number; zone?: string; priority?: number };
 
@@ -96,11 +98,11 @@ export class Stable {
 
 /** An attempt at it begins. */
 export function begin(endpoint: Endpoint): void {
-  endpoint.began();
+  endpoint.began(TICKET);
 }
 
 export function end(endpoint: Endpoint, failure: Failure | null, status: number, headMs: number): void {
-  endpoint.ended(failure, status, headMs);
+  endpoint.ended(TICKET, failure, status, headMs);
 }
 
 /** Names of those picked. */
