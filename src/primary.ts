@@ -154,7 +154,7 @@ class Primary implements ControlPlane {
     this.#watch?.close();
     this.#admin?.close();
     await this.#access.close();
-    this.#limits.close();
+    await this.#limits.close();
     return code;
   }
 
@@ -170,6 +170,7 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
   revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
   keyAges = () => this.#access.keyAges();
+  limitSync = () => this.#limits.syncCounts();
 
   get reloads() {
     return this.#reloader.counts;

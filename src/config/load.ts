@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkAuth } from './checks/auth.js';
+import { checkLimitSync } from './checks/limit-sync.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
@@ -62,6 +63,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkServices(draft, folder, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
+  checkLimitSync(draft, report);
   checkRoutes(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {

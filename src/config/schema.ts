@@ -3,6 +3,7 @@ import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
 import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
+import { redis } from './schema/redis.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
 
@@ -22,16 +23,16 @@ export const schema = z.strictObject({
     })
     .prefault('auto')
     .meta({ description: 'Listener processes; `auto` is one for each core.', examples: [4] }),
-  redis: z
-    .url({
-      protocol: /^rediss?$/,
-      error: 'a URL such as redis://localhost:6379 or rediss://user:password@host:6380',
-    })
+  redis: redis
     .nullable()
     .prefault(null)
     .meta({
       description: 'Where several gateways meet. Absent: each works alone.',
-      examples: ['redis://localhost:6379', 'rediss://:${REDIS_PASSWORD}@redis.internal:6380'],
+      examples: [
+        'redis://localhost:6379',
+        'rediss://:${REDIS_PASSWORD}@redis.internal:6380',
+        { cluster: ['redis-1:6379', 'redis-2:6379'] },
+      ],
     }),
   data: fileName()
     .nullable()

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
+import { syncFamilies } from './limits/sync-families.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
 
@@ -86,6 +87,7 @@ export const families: readonly Family[] = [
     },
   },
   ...accessFamilies,
+  ...syncFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

@@ -1,3 +1,4 @@
+import type { SyncCounts } from './limits/sync-counts.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -8,6 +9,8 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** How limits are shared with other machines; null: they are not. */
+  limitSync?(): SyncCounts | null;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

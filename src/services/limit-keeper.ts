@@ -31,13 +31,17 @@ export class LimitKeeper {
     const { limitStages } = await import('./limits/gate.js');
     this.#env ??= await this.#open(config, memory);
     const env: GateEnv = { ...this.#env, headers: limiter.headers };
+    const moded = (limit: LimitConfig): LimitConfig => ({
+      ...limit,
+      mode: limit.mode ?? (config.redis === null || memory === null ? 'local' : 'synced'),
+    });
     return {
       stages: (listed, route) =>
         limitStages(
           listed.map((one, index) =>
             typeof one === 'string'
-              ? { name: one, config: limits[one] }
-              : { name: `${route.name}/${index + 1}`, config: one },
+              ? { name: one, config: moded(limits[one]) }
+              : { name: `${route.name}/${index + 1}`, config: moded(one) },
           ),
           env,
           route,
@@ -46,6 +50,7 @@ export class LimitKeeper {
   }
 
   report(): LimitCounts {
+    this.#env?.memory.followSeed();
     const counts = new Map<string, LimitCounter>();
     for (const [name, counter] of this.#counters) {
       if (counter.admitted + counter.refused + counter.shadowed + counter.noRoom === 0) continue;
@@ -69,8 +74,16 @@ export class LimitKeeper {
     return {
       memory,
       engine: new LimitEngine(memory.table, memory.holds),
+      strict: await this.#asker(config),
       counter: (name) => this.#counter(name),
     };
+  }
+
+  /** For limits that ask Redis for each request. */
+  async #asker({ redis, limiter }: Config): Promise<GateEnv['strict']> {
+    if (redis === null) return null;
+    const { StrictRedis } = await import('./limits/sync/strict-redis.js');
+    return new StrictRedis(redis, limiter.sync.timeout);
   }
 
   #counter(name: string): LimitCounter {

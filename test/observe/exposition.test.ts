@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { SERVICE_BUSY } from '../../src/errors.ts';
 import { exposition, families } from '../../src/observe/exposition.ts';
 import type { GatewayFacts } from '../../src/observe/family.ts';
+import { SyncCounts } from '../../src/observe/limits/sync-counts.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
 
@@ -107,6 +108,7 @@ function busyGateway(): GatewayFacts {
     totals,
     restarts: () => 0,
     keyAges: () => new Map([['players', 12]]),
+    limitSync: () => new SyncCounts(),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
+import { mode, sync } from './limit-sync.js';
 
 /** Milliseconds in what may stand behind the slash of a rate. */
 const PERIODS: Record<string, number> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -140,6 +141,7 @@ export const limit = z
       .boolean()
       .prefault(false)
       .meta({ description: 'Counts and reports, but lets pass.', examples: [true] }),
+    mode,
     ipv6Prefix: count(1, 128)
       .prefault(64)
       .meta({ description: 'IPv6 addresses that agree in so many bits are one `ip`.', examples: [56] }),
@@ -170,6 +172,7 @@ export const limiter = z.strictObject({
         'Requests under limits of `concurrency` that a worker may have in flight, each limit counted.',
       examples: [65_536],
     }),
+  sync,
   headers: z
     .enum(['standard', 'legacy', 'both', 'off'])
     .prefault('standard')

@@ -8,6 +8,7 @@ import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
 import type { LimitMemory } from './memory.js';
+import { isStrict, type StrictAsker, strictStage } from './sync/strict-gate.js';
 
 /** A limit as a route has it. */
 export interface NamedLimit {
@@ -21,6 +22,8 @@ export interface GateEnv {
   readonly memory: LimitMemory;
   readonly engine: LimitEngine;
   readonly headers: HeaderStyle;
+  /** For limits that ask Redis for each request; null: there are none. */
+  readonly strict: StrictAsker | null;
   /** By the limit's name; the same for all routes. */
   readonly counter: (limit: string) => LimitCounter;
 }
@@ -49,16 +52,28 @@ export function limitStages(limits: readonly NamedLimit[], env: GateEnv, route: 
   checkLimitCount(limits.length);
   const early = limits.filter(({ config }) => !needsIdentity(config));
   const late = limits.filter(({ config }) => needsIdentity(config));
-  const isBoth = early.length > 0 && late.length > 0;
+  const isBoth = (early.length > 0 && late.length > 0) || limits.some(isStrict);
   const holds = limits.some(({ config }) => config.algorithm === 'concurrency');
-  const before = early.length === 0 ? null : new Gate(early, env, route, isBoth || holds);
-  const after = late.length === 0 ? null : new Gate(late, env, route, holds);
+  const before = stageOf(early, env, route, isBoth || holds);
+  const after = stageOf(late, env, route, holds || limits.some(isStrict));
   return {
-    ...(before !== null && { onArrival: before.check }),
-    ...(after !== null && { onRequest: after.check }),
+    ...(before !== null && { onArrival: before }),
+    ...(after !== null && { onRequest: after }),
     ...(env.headers !== 'off' && { onResponse: tellLimits(env.headers) }),
     ...(holds && { onDone: (x: Exchange) => release(x, env) }),
   };
+}
+
+function stageOf(
+  limits: readonly NamedLimit[],
+  env: GateEnv,
+  route: Env['route'],
+  takesNote: boolean,
+): Stage | null {
+  const strict = limits.filter(isStrict);
+  const others = limits.filter((limit) => !isStrict(limit));
+  const check = others.length === 0 ? null : new Gate(others, env, route, takesNote).check;
+  return strict.length === 0 ? check : strictStage(check, strict, env, route, { price: priceOf, giveBack });
 }
 
 class Gate {

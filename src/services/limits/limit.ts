@@ -9,6 +9,7 @@ import type { Algorithm } from './decision.js';
 import type { Decider } from './engine.js';
 import type { KeyHasher, KeySalt } from './key-hash.js';
 import type { LimitMemory } from './memory.js';
+import { sharedAlgorithm } from './sync/shared-algorithm.js';
 
 /** A limit with one set of figures; by role there are several. */
 export interface LimitVariant extends Decider {
@@ -65,6 +66,13 @@ function variantOf(
   // What the state in a slot means. A count means the same whatever the most is; a time of a token bucket does not.
   const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
   const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
+  if ((config.mode ?? 'local') !== 'local')
+    return {
+      name,
+      shadow,
+      ...memory.sharedHasher(figures),
+      algorithm: sharedAlgorithm(config, rate, memory),
+    };
   const hasher = memory.hasher(algorithm === 'quota');
   return { name, shadow, hasher, salt: hasher.salt(figures), algorithm: algorithmOf(config, rate, memory) };
 }

@@ -5,7 +5,9 @@ import { CLOCK_BYTES, MachineClock, startClock } from '../../shared/clock.js';
 import type { Layout } from '../../shared/directory.js';
 import { Holds, holdsBytes } from '../../shared/holds.js';
 import type { Segment } from '../../shared/segment.js';
-import { KeyHasher } from './key-hash.js';
+import { GROUP_WORDS } from '../../shared/slots.js';
+import { boardBytes, SyncBoard } from '../../shared/sync-board.js';
+import { KeyHasher, type KeySalt } from './key-hash.js';
 
 export interface MemoryOptions {
   /** Keys there must be room for at once. */
@@ -18,14 +20,18 @@ export interface MemoryOptions {
 
 /** The regions limits need: for `createSegment`, with those of others. */
 export function limitLayout({ keys, workers, holdsPerWorker }: MemoryOptions): Layout {
-  return { clock: CLOCK_BYTES, buckets: tableBytes(keys), holds: holdsBytes(workers, holdsPerWorker) };
+  const buckets = tableBytes(keys);
+  const sync = boardBytes(Math.floor(buckets / 4 / GROUP_WORDS));
+  return { clock: CLOCK_BYTES, buckets, holds: holdsBytes(workers, holdsPerWorker), sync };
 }
 
 /** Once, by the primary, before any process opens the memory. `wall` in milliseconds since 1970. */
 export function prepareLimits(segment: Segment, { holdsPerWorker }: MemoryOptions, wall = Date.now()): void {
   startClock(segment.region('clock'), wall);
   Holds.prepare(segment.region('holds'), holdsPerWorker);
-  new BucketTable(segment.region('buckets'), 'reject-new', () => {}).setSeeds(randomWords());
+  const table = new BucketTable(segment.region('buckets'), 'reject-new', () => {});
+  table.setSeeds(randomWords());
+  new SyncBoard(segment.region('sync'), table.groups).seed = randomWords().subarray(0, 2);
 }
 
 /** What one process works with. */
@@ -33,14 +39,19 @@ export class LimitMemory {
   readonly clock: MachineClock;
   readonly table: BucketTable;
   readonly holds: Holds;
+  /** For limits that several machines share. */
+  readonly board: SyncBoard;
   readonly #hasher: KeyHasher;
   #durableHasher: KeyHasher;
+  #sharedSeed: Int32Array = new Int32Array(2);
+  #sharedSalts: { readonly figures: string; readonly salt: WeakRef<KeySalt> }[] = [];
 
   /** `worker` as in the environment of the process, from 1; 0 for the primary. */
   constructor(segment: Segment, worker: number, policy: FullPolicy) {
     this.clock = new MachineClock(segment.region('clock'));
     this.holds = new Holds(segment.region('holds'), worker);
     this.table = new BucketTable(segment.region('buckets'), policy, (state) => this.holds.acknowledge(state));
+    this.board = new SyncBoard(segment.region('sync'), this.table.groups);
     const { start, durable } = this.table.seeds();
     this.#hasher = new KeyHasher(start);
     this.#durableHasher = new KeyHasher(durable);
@@ -49,6 +60,26 @@ export class LimitMemory {
   /** For keys of quotas with a seed that outlives the gateway, for all others with one of this start. */
   hasher(durable: boolean): KeyHasher {
     return durable ? this.#durableHasher : this.#hasher;
+  }
+
+  /** For keys that are the same on all machines. What it makes of `figures` follows the seed: see `followSeed`. */
+  sharedHasher(figures: string): { readonly hasher: KeyHasher; readonly salt: KeySalt } {
+    this.followSeed();
+    this.#sharedSeed = this.board.seed;
+    const hasher = new KeyHasher(this.#sharedSeed);
+    const salt = hasher.salt(figures);
+    this.#sharedSalts = this.#sharedSalts.filter((one) => one.salt.deref() !== undefined);
+    this.#sharedSalts.push({ figures, salt: new WeakRef(salt) });
+    return { hasher, salt };
+  }
+
+  /** A machine that began without Redis had a seed of its own: once it has that of all, its workers take it, too. */
+  followSeed(): void {
+    const { seed } = this.board;
+    if (this.#sharedSalts.length === 0 || seed.every((word, i) => word === this.#sharedSeed[i])) return;
+    this.#sharedSeed = seed;
+    const hasher = new KeyHasher(seed);
+    for (const { figures, salt } of this.#sharedSalts) salt.deref()?.set(hasher.salt(figures));
   }
 
   /** Takes the seed of a dump: by the primary, before workers start. */

@@ -1,0 +1,34 @@
+import type { LimitConfig, RateConfig } from '../../../config/schema/limits.js';
+import { QUOTA } from '../../../shared/slots.js';
+import { SHARED_BUCKET, SHARED_WINDOW } from '../../../shared/sync-board.js';
+import { Quota } from '../algorithms/quota.js';
+import { SlidingWindow } from '../algorithms/sliding-window.js';
+import type { Algorithm } from '../decision.js';
+import type { LimitMemory } from '../memory.js';
+import { LeasedBucket } from './leased-bucket.js';
+import { SharedConcurrency } from './shared-concurrency.js';
+
+/** How a limit counts that several machines share. Throws a RangeError for figures that cannot be counted. */
+export function sharedAlgorithm(
+  { algorithm, burst, max, per }: LimitConfig,
+  rate: RateConfig | null,
+  { table, holds, clock, board }: LimitMemory,
+): Algorithm {
+  const calendar = (now: number) => clock.calendar(now);
+  switch (algorithm) {
+    case 'token-bucket': {
+      const { count, periodMs } = rate as RateConfig;
+      return new LeasedBucket(table, board, { kind: SHARED_BUCKET, count, periodMs, burst: burst ?? count });
+    }
+    case 'sliding-window': {
+      const { count, periodMs } = rate as RateConfig;
+      return new LeasedBucket(table, board, { kind: SHARED_WINDOW, count, periodMs, burst: count });
+    }
+    case 'concurrency':
+      return new SharedConcurrency(table, holds, board, max as number);
+    case 'quota':
+      return typeof per === 'number'
+        ? new SlidingWindow(table, max as number, per, QUOTA, calendar, board)
+        : new Quota(table, max as number, per as 'day' | 'week' | 'month', calendar, board);
+  }
+}
