@@ -17,6 +17,8 @@ const IDLE_TICK_MS = 20;
 const HEARTBEAT_MS = 1_000;
 /** A machine that has not spoken for so long is no longer counted. */
 const FORGET_MS = 5_000;
+/** A start waits so long for Redis. */
+const REACH_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
 /** Keys in one round: the others wait for the next one. */
@@ -53,10 +55,10 @@ export class LimitSync {
     this.#machines = options.machines;
   }
 
-  /** Looks for Redis before anything begins: seed and time are then those of all machines from the start. */
+  /** Looks for Redis, not for long, before anything begins: seed and time are then those of all machines from the start. */
   async reach(): Promise<void> {
     try {
-      await this.#beat();
+      await this.#beat(REACH_WITHIN_MS);
       this.#away = false;
     } catch (error) {
       this.#tellAway(error as Error);
@@ -86,8 +88,8 @@ export class LimitSync {
     await this.#flying;
     if (!this.#away && this.#ledger !== null && this.#memory !== null) {
       const round = this.#ledger.collect(this.#memory.clock.now() + HEARTBEAT_MS, MOST_ROWS);
-      await this.#redis.round(round.rows).catch(() => {});
-      await this.#redis.leave().catch(() => {});
+      const last = this.#redis.round(round.rows).then(() => this.#redis.leave());
+      await within(last, this.#options.timeoutMs).catch(() => {});
     }
     this.#redis.close();
   }
@@ -126,12 +128,12 @@ export class LimitSync {
     try {
       if (round.rows.length > 0) {
         const begun = performance.now();
-        const replies = await this.#redis.round(round.rows);
+        const replies = await within(this.#redis.round(round.rows), this.#options.timeoutMs);
         this.counts.round(performance.now() - begun, round.rows.length);
         ledger.settle(round, replies, clock.now());
         round.slots.length = 0;
       }
-      if (beat) await this.#beat();
+      if (beat) await this.#beat(this.#options.timeoutMs);
       if (this.#away) this.#comeBack(ledger, clock.now());
       if (beat) this.#nextBeat = clock.now() + HEARTBEAT_MS;
     } catch (error) {
@@ -144,8 +146,8 @@ export class LimitSync {
     this.#show();
   }
 
-  async #beat(): Promise<void> {
-    const { machines, wall, seed } = await this.#redis.heartbeat(FORGET_MS, this.#seed);
+  async #beat(withinMs: number): Promise<void> {
+    const { machines, wall, seed } = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
     this.#wall = { time: wall, at: performance.now() };
     this.#machines = machines;
     if (this.#memory !== null) this.#memory.board.machines = machines;
@@ -181,6 +183,16 @@ export class LimitSync {
     counts.followed = this.#ledger?.size ?? 0;
     counts.corrections = this.#ledger?.corrections ?? 0;
   }
+}
+
+/** Whatever takes longer goes on, but nobody waits for it. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('Redis does not answer in time')), ms);
+  });
+  promise.catch(() => {});
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function wordsOf(seed: string): Int32Array {

@@ -56,7 +56,11 @@ export class RedisLink {
     const { promise, reject } = Promise.withResolvers<never>();
     redis.on('error', reject);
     promise.catch(() => {});
-    await Promise.race([promise, redis.connect()]);
+    // A server that loads its data, or that only seems to listen, would be waited for without end.
+    const timer = setTimeout(() => reject(new Error('connect timed out')), CONNECT_WITHIN_MS);
+    const connecting = redis.connect();
+    connecting.catch(() => {});
+    await Promise.race([promise, connecting]).finally(() => clearTimeout(timer));
     return redis;
   }
 
