@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
- * does not work; `auth`, `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | memory | limits-sync [SECONDS] | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
+ * does not work; `auth`, `memory`, `limits-sync`, `stream` and `soak` also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runComparison } from './comparison.ts';
+import { runLimitsSync } from './limits/sync.ts';
 import { runMemory } from './memory.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
@@ -20,13 +21,15 @@ async function run(): Promise<boolean> {
       return runAuth(argument === 'quick');
     case 'memory':
       return runMemory();
+    case 'limits-sync':
+      return runLimitsSync(Number(argument ?? 30));
     case 'stream':
       return runStream(Number(argument ?? 1024));
     case 'soak':
       return runSoak(Number(argument ?? 200_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | limits-sync [SECONDS] | stream [MIB] | soak [REQUESTS]]`,
       );
   }
 }

@@ -30,6 +30,7 @@ export class LimitKeeper {
     const { limits, limiter } = config;
     const { limitStages } = await import('./limits/gate.js');
     this.#env ??= await this.#open(config, memory);
+    if (usesStrict(config)) await this.#env.strict?.warm();
     const env: GateEnv = { ...this.#env, headers: limiter.headers };
     const moded = (limit: LimitConfig): LimitConfig => ({
       ...limit,
@@ -99,6 +100,12 @@ export class LimitKeeper {
 export function usesLimits({ defaults, routes }: Config): boolean {
   return [defaults, ...routes.map(({ filters }) => filters)].some(
     ({ limit }) => limit !== undefined && limit.length > 0,
+  );
+}
+
+function usesStrict({ defaults, routes, limits }: Config): boolean {
+  return [defaults, ...routes.map(({ filters }) => filters)].some(({ limit = [] }) =>
+    limit.some((one) => (typeof one === 'string' ? limits[one] : one).mode === 'strict'),
   );
 }
 

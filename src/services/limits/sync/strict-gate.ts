@@ -19,6 +19,8 @@ export interface StrictAsker {
   /** Milliseconds that a request waits at most. */
   readonly timeoutMs: number;
   round(rows: readonly Row[]): Promise<Reply[]>;
+  /** Before the first request. */
+  warm(): Promise<void>;
 }
 
 export interface StrictHooks {

@@ -3,7 +3,10 @@ import type { RedisPlace } from '../../../config/schema/redis.js';
 import type { RedisLimits, Reply, Row } from '../../store/limits/redis-limits.js';
 import type { StrictAsker } from './strict-gate.js';
 
-/** A worker's own way to Redis, loaded with the first request that asks: most configurations have none that does. */
+/** What a configuration waits for at most before it is in force. */
+const WARM_WITHIN_MS = 500;
+
+/** A worker's own way to Redis: most configurations have no limit that needs it. */
 export class StrictRedis implements StrictAsker {
   readonly timeoutMs: number;
   readonly #place: RedisPlace;
@@ -17,6 +20,13 @@ export class StrictRedis implements StrictAsker {
   async round(rows: readonly Row[]): Promise<Reply[]> {
     this.#redis ??= this.#open();
     return await (await this.#redis).round(rows);
+  }
+
+  /** Loads what is needed and connects, so that the first request need not. A Redis that is away is not waited for. */
+  async warm(): Promise<void> {
+    this.#redis ??= this.#open();
+    const late = new Promise((resolve) => setTimeout(resolve, WARM_WITHIN_MS).unref());
+    await Promise.race([(await this.#redis).connect().catch(() => {}), late]);
   }
 
   async #open(): Promise<RedisLimits> {

@@ -99,6 +99,10 @@ export class RedisLimits {
     await this.#link.use((redis) => redis.zrem(MACHINES, this.#machine));
   }
 
+  async connect(): Promise<void> {
+    await this.#link.use((redis) => redis.ping());
+  }
+
   close(): void {
     this.#link.close();
   }
