@@ -7,7 +7,7 @@
  */
 import { isUnknown, shareOf, tokensOf } from '../../services/limits/sync/leased-bucket.js';
 import type { Reply, Row } from '../../services/store/limits/redis-limits.js';
-import { HASH, SPARE, STATE } from '../../shared/slots.js';
+import { DUE, dueAfter, HASH, SPARE, STATE } from '../../shared/slots.js';
 import { type Figures, SHARED_WINDOW, wishBetween, wishOf } from '../../shared/sync-board.js';
 import { change, dueAt, isStill, type Key, type Shared, type SharedSlot } from './slot.js';
 
@@ -141,6 +141,7 @@ export class Lease implements SharedSlot {
       this.key.p + SPARE,
       Math.max(-MOST_TOKENS, Math.min(MOST_TOKENS, left)),
     );
+    this.#remember(now + Math.max(0, this.#figures.burst - left) / this.#perMs);
     const { random } = this.#shared;
     const short = sent.want > 0 && given < sent.want;
     this.#saturated = short && left < sent.want * this.#shared.board.machines;
@@ -155,6 +156,13 @@ export class Lease implements SharedSlot {
 
   giveUp(): void {
     this.#sent = null;
+  }
+
+  /** Until the whole bucket, or the share, is full again, debts included: then whoever has forgotten the key knows as much. */
+  #remember(until: number): void {
+    const { table } = this.#shared;
+    const due = Atomics.load(table.words, this.key.p + DUE);
+    if (isStill(this.#shared, this.key)) table.extend(this.key.p, due, dueAfter(until));
   }
 
   /** Its part of what there was: what it holds, and of what was with Redis its share. */
@@ -184,6 +192,8 @@ export class Lease implements SharedSlot {
     const share = shareOf(this.#figures, machines);
     this.#earned += ((now - this.#earnedAt) * this.#perMs) / machines;
     this.#earnedAt = now;
+    const missing = Math.max(0, share - tokensOf(Atomics.load(this.#shared.table.words, this.key.p + STATE)));
+    this.#remember(now + (missing * machines) / this.#perMs);
     const whole = Math.floor(this.#earned);
     if (whole < 1) return;
     this.#earned -= whole;

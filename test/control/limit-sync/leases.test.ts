@@ -125,6 +125,25 @@ describe('while Redis is away', () => {
   });
 });
 
+describe('whoever waits until a machine has forgotten him', () => {
+  it.each([
+    ['alone', true],
+    ['with Redis', false],
+  ])('gets no more than the limit: %s', (_, isAway) => {
+    const redis = new ModelRedis();
+    // So slow that the slot would be forgotten long before it is full.
+    const figures = { count: 60, periodMs: 60_000, burst: 50 };
+    const machine = new ModelMachine(0, figures, 5, chance(5));
+    for (let ms = 0; ms < 300_000; ms += 10) {
+      machine.tick(isAway ? null : redis, 60_000 + ms);
+      if (ms % 5_000 < 600) for (let i = 0; i < 3; i++) machine.ask(60_000 + ms);
+    }
+    const [rate, burst] = isAway ? [1 / 5, 10] : [1, 50];
+    expect(machine.admitted).toBeLessThanOrEqual(300 * rate + burst + 2);
+    expect(machine.admitted).toBeGreaterThan(300 * rate * 0.8);
+  });
+});
+
 describe('whoever wanders from machine to machine', () => {
   it('gets no more than the limit, and once what the machines may use before they have asked', () => {
     const random = chance(3);

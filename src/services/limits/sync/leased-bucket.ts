@@ -87,7 +87,7 @@ export class LeasedBucket implements Algorithm {
         Atomics.compareExchange(words, p + STATE, state, UNKNOWN);
         continue;
       }
-      if (!table.extend(p, due, dueAfter(now + this.#lifeMs()))) continue;
+      if (!table.extend(p, due, dueAfter(now + this.#lifeMs(state, cost)))) continue;
       if (!this.#allows(state, cost)) {
         this.#wish(p, cost);
         this.#tell(d, i, p, state);
@@ -125,13 +125,14 @@ export class LeasedBucket implements Algorithm {
   }
 
   /**
-   * Long enough that a machine which forgets the key, and may then use its share of a full bucket again, has earned it:
-   * so keys that wander from machine to machine get no more than the limit.
+   * A machine that forgets the key may use its share of a full bucket again: not before it has earned what it used. Of a
+   * slot that the primary knows, that follows from what Redis says (control/limit-sync/lease.ts).
    */
-  #lifeMs(): number {
-    const { kind, count, periodMs, burst } = this.#figures;
-    if (kind === SHARED_WINDOW) return Math.max(LEAST_LIFE_MS, 2 * periodMs);
-    return Math.max(LEAST_LIFE_MS, (periodMs * Math.max(burst, this.#board.machines)) / count);
+  #lifeMs(state: number, cost: number): number {
+    const { kind, count, periodMs } = this.#figures;
+    if (kind === SHARED_WINDOW) return LEAST_LIFE_MS + 2 * periodMs;
+    if (!isUnknown(state)) return LEAST_LIFE_MS;
+    return LEAST_LIFE_MS + ((tokensOf(state) + cost) * this.#board.machines * periodMs) / count;
   }
 
   /** Says which limit the slot is of. Nobody else writes the number, and the primary passes over slots without one. */
