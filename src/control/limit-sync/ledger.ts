@@ -1,7 +1,7 @@
 /** All slots that the primary has business with. Knows neither timers nor Redis: it is told what time it is, and what Redis said. */
 import type { Reply, Row } from '../../services/store/limits/redis-limits.js';
 import type { BucketTable } from '../../shared/bucket-table.js';
-import { BUCKET, HASH, HOLD, QUOTA, SPARE, STATE, STATUS } from '../../shared/slots.js';
+import { BUCKET, HASH, HOLD, QUOTA, STATUS } from '../../shared/slots.js';
 import {
   LIMIT_ID,
   SHARED_BUCKET,
@@ -42,13 +42,6 @@ export class Ledger {
   /** Keys that are followed at the moment. */
   get size(): number {
     return this.#slots.size;
-  }
-
-  /** Quotas that a dump has brought are known to Redis already: before workers start. */
-  adoptQuotas(now: number): void {
-    const { words } = this.#shared.table;
-    for (const p of this.#shared.table.quotas(now))
-      Atomics.store(words, p + SPARE, Atomics.load(words, p + STATE));
   }
 
   /** What to ask, at most so many rows. */

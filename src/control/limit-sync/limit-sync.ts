@@ -12,8 +12,10 @@ import type { RedisPlace } from '../../services/store/redis-link.js';
 import { Ledger, type Round } from './ledger.js';
 
 const TICK_MS = 10;
-/** Nothing is going on: one look this often finds what begins. */
+/** No key is in use: how often it is looked whether one is; at first, and after a second. */
 const IDLE_TICK_MS = 20;
+const STILL_TICK_MS = 50;
+const STILL_AFTER_MS = 1_000;
 const HEARTBEAT_MS = 1_000;
 /** A machine that has not spoken for so long is no longer counted. */
 const FORGET_MS = 5_000;
@@ -47,6 +49,7 @@ export class LimitSync {
   #timer: NodeJS.Timeout | undefined;
   #nextBeat = 0;
   #retryMs = FIRST_RETRY_MS;
+  #busyAt = 0;
   #closed = false;
 
   constructor(options: LimitSyncOptions) {
@@ -73,7 +76,6 @@ export class LimitSync {
   start(memory: LimitMemory): void {
     this.#memory = memory;
     this.#ledger = new Ledger(memory.table, memory.board);
-    this.#ledger.adoptQuotas(memory.clock.now());
     memory.board.seed = wordsOf(this.#seed);
     memory.board.machines = this.#machines;
     memory.board.away = this.#away;
@@ -96,13 +98,15 @@ export class LimitSync {
 
   #schedule(): void {
     if (this.#closed) return;
-    const idle = this.#ledger?.size === 0;
+    const now = performance.now();
+    if (this.#ledger?.size !== 0) this.#busyAt = now;
+    const idle = now - this.#busyAt > STILL_AFTER_MS ? STILL_TICK_MS : IDLE_TICK_MS;
     this.#timer = setTimeout(
       () => {
         this.#tick();
         this.#schedule();
       },
-      idle ? IDLE_TICK_MS : TICK_MS,
+      this.#busyAt === now ? TICK_MS : idle,
     );
     this.#timer.unref();
   }

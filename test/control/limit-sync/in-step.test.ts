@@ -7,6 +7,7 @@ import { createLog } from '../../../src/observe/log.ts';
 import { type Decider, LimitEngine } from '../../../src/services/limits/engine.ts';
 import { Limit } from '../../../src/services/limits/limit.ts';
 import { LimitMemory, limitLayout, prepareLimits } from '../../../src/services/limits/memory.ts';
+import { dumpQuotas, type QuotaDump, restoreQuotas } from '../../../src/services/limits/quota-dump.ts';
 import { createSegment } from '../../../src/shared/segment.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { type RunningRedis, startRedis } from '../../harness/redis.ts';
@@ -24,21 +25,22 @@ class Machine {
   readonly #engine: LimitEngine;
   readonly #hashes = new Int32Array(2);
 
-  private constructor(sync: LimitSync, wall: number) {
+  private constructor(sync: LimitSync, wall: number, dump?: QuotaDump) {
     this.sync = sync;
     const segment = createSegment(limitLayout(SMALL), { folders: [] });
     prepareLimits(segment, SMALL, wall);
     this.memory = new LimitMemory(segment, 1, 'reject-new');
     this.#engine = new LimitEngine(this.memory.table, this.memory.holds);
+    if (dump !== undefined) restoreQuotas(this.memory, dump, this.memory.clock.now());
     sync.start(this.memory);
   }
 
-  static async open(url: string, machines = 1): Promise<Machine> {
+  static async open(url: string, dump?: QuotaDump): Promise<Machine> {
     const log = createLog({ write: () => {} }, 'silent', {});
-    const sync = new LimitSync({ place: url, timeoutMs: 500, machines, log });
+    const sync = new LimitSync({ place: url, timeoutMs: 500, machines: 1, log });
     await sync.reach();
     onTestFinished(() => sync.close());
-    return new Machine(sync, sync.wall());
+    return new Machine(sync, sync.wall(), dump);
   }
 
   /** Decides about one request of this limit, again and again. */
@@ -100,6 +102,22 @@ describe('a quota', () => {
     times(200, askHere);
     await eventually(() => !askThere().admitted || undefined);
     await eventually(() => !askHere().admitted || undefined);
+  });
+
+  it('that was written down and read again is not counted twice', async () => {
+    const redis = await openRedis();
+    const here = await Machine.open(redis.url);
+    times(30, here.under(daily));
+    await eventually(async () => (await redis.client.keys('sluice:limits:*')).length > 0 || undefined);
+    await eventually(() => here.sync.counts.keys > 0 || undefined);
+    const dump = dumpQuotas(here.memory, here.memory.clock.now());
+    await here.sync.close();
+    const later = await Machine.open(redis.url, dump);
+    const ask = later.under(daily);
+    expect(ask().remaining).toBe(69);
+    const rounds = later.sync.counts.keys;
+    await eventually(() => later.sync.counts.keys > rounds || undefined);
+    expect(ask().remaining).toBe(68);
   });
 
   it('has while Redis is away this machine its share of what is left, and is whole again afterwards', async () => {
