@@ -32,10 +32,7 @@ export class LimitKeeper {
     this.#env ??= await this.#open(config, memory);
     if (usesStrict(config)) await this.#env.strict?.warm();
     const env: GateEnv = { ...this.#env, headers: limiter.headers };
-    const moded = (limit: LimitConfig): LimitConfig => ({
-      ...limit,
-      mode: limit.mode ?? (config.redis === null || memory === null ? 'local' : 'synced'),
-    });
+    const moded = (limit: LimitConfig) => ({ ...limit, mode: modeOf(limit, config, memory) });
     return {
       stages: (listed, route) =>
         limitStages(
@@ -101,6 +98,16 @@ export function usesLimits({ defaults, routes }: Config): boolean {
   return [defaults, ...routes.map(({ filters }) => filters)].some(
     ({ limit }) => limit !== undefined && limit.length > 0,
   );
+}
+
+/** Without Redis, which a reload does not bring, and without memory for the primary to see, each machine counts alone. */
+function modeOf(
+  { mode = 'synced' }: LimitConfig,
+  { redis }: Config,
+  memory: string | null,
+): LimitConfig['mode'] {
+  if (redis === null) return 'local';
+  return memory === null && mode === 'synced' ? 'local' : mode;
 }
 
 function usesStrict({ defaults, routes, limits }: Config): boolean {

@@ -33,4 +33,7 @@ export const sync = z
       }),
   })
   .prefault({})
-  .meta({ description: 'How several machines count together.' });
+  .meta({
+    description:
+      'How several machines count together. Read when the first limit is configured; a reload does not change it.',
+  });
