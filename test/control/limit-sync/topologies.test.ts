@@ -1,6 +1,7 @@
 /** A Cluster of six nodes and a master with a Sentinel: slots move, masters die, and clients notice nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { RedisRecords } from '../../../src/services/store/redis-records.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { HAS_REDIS, startCluster, startSentinel } from '../../harness/redis-cluster.ts';
 import { during, metricOf, startCrowd, startGateways } from './gateways.ts';
@@ -15,11 +16,32 @@ const isConnected = (gateway: Parameters<typeof metricOf>[0]) =>
     withinMs: 20_000,
   });
 
+/** What else uses Redis: records, their changes, and locks. */
+async function keepRecords(port: number): Promise<void> {
+  const records = new RedisRecords({ cluster: [{ host: '127.0.0.1', port }], tls: false });
+  onTestFinished(() => records.close());
+  const { run } = await records.position();
+  expect(run).toMatch(/^\w{40}$/);
+  await records.restore(new Map([['key/1', '{}']]), 'epoch', 3);
+  expect(await records.position()).toEqual({ run, epoch: 'epoch', n: 3 });
+  expect(await records.write('epoch', { key: 'key/2', text: '{"a":1}', quiet: false })).toEqual({
+    result: 'done',
+    n: 4,
+  });
+  expect(await records.nextChanges(3)).toEqual([{ n: 4, key: 'key/2', text: '{"a":1}', quiet: false }]);
+  expect([...(await records.all()).keys()].sort()).toEqual(['key/1', 'key/2']);
+  expect([await records.lock('one', 'me', 5000), await records.lock('one', 'other', 5000)]).toEqual([
+    true,
+    false,
+  ]);
+}
+
 describe.skipIf(!HAS_REDIS)('limits are shared', () => {
   it('through a Cluster, also while masters change', async () => {
     const cluster = await startCluster();
     onTestFinished(() => cluster.stop());
     const place = { cluster: cluster.nodes.slice(0, 2).map(({ port }) => `127.0.0.1:${port}`) };
+    await keepRecords(cluster.nodes[0]!.port);
     const gateways = await startGateways(2, LIMITS, place);
     // Keys in many slots: a round is one call for each tag.
     const many = Array.from({ length: 40 }, (_, i) =>
