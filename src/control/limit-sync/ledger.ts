@@ -30,6 +30,7 @@ export interface Round {
 export class Ledger {
   readonly #shared: Shared;
   readonly #slots = new Map<number, SharedSlot>();
+  #cursor = this.#slots.entries();
   #sweptAt = 0;
   #passedAt = 0;
   /** States that were changed by what Redis said. */
@@ -51,7 +52,15 @@ export class Ledger {
     const { away } = this.#shared.board;
     if (now - this.#passedAt < PASS_MS) return round;
     this.#passedAt = now;
-    for (const [p, slot] of this.#slots) {
+    for (let seen = this.#slots.size; seen > 0; seen--) {
+      // On from where the last pass ended: when there are more than one round takes, all have their turn.
+      let next = this.#cursor.next();
+      if (next.done) {
+        this.#cursor = this.#slots.entries();
+        next = this.#cursor.next();
+      }
+      if (next.done) break;
+      const [p, slot] = next.value;
       if (slot.isDone(now) || !isStill(this.#shared, slot.key)) {
         this.#slots.delete(p);
         continue;
@@ -60,11 +69,11 @@ export class Ledger {
         slot.alone(now);
         continue;
       }
-      if (round.rows.length >= most) continue;
-      const row = slot.row(now);
+      const row = most === 0 ? null : slot.row(now);
       if (row === null) continue;
       round.rows.push(row);
       round.slots.push(slot);
+      if (round.rows.length === most) break;
     }
     return round;
   }

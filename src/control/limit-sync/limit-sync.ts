@@ -23,8 +23,11 @@ const FORGET_MS = 5_000;
 const REACH_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
-/** Keys in one round: the others wait for the next one. */
+/** Keys in one round, the others wait for the next one: fewer when Redis takes longer, and few at first. */
+const FEWEST_ROWS = 50;
 const MOST_ROWS = 2_000;
+const QUICK_MS = 15;
+const SLOW_MS = 40;
 
 export interface LimitSyncOptions {
   readonly place: RedisPlace;
@@ -50,6 +53,8 @@ export class LimitSync {
   #nextBeat = 0;
   #retryMs = FIRST_RETRY_MS;
   #busyAt = 0;
+  #backAt = 0;
+  #rows = FEWEST_ROWS;
   #closed = false;
 
   constructor(options: LimitSyncOptions) {
@@ -116,7 +121,7 @@ export class LimitSync {
     const ledger = this.#ledger as Ledger;
     const now = clock.now();
     const free = this.#flying === null;
-    const round = ledger.collect(now, free && !this.#away ? MOST_ROWS : 0);
+    const round = ledger.collect(now, free && !this.#away ? this.#rows : 0);
     if (!free) return;
     const due = now >= this.#nextBeat;
     if (round.rows.length === 0 && !due) return;
@@ -133,7 +138,7 @@ export class LimitSync {
       if (round.rows.length > 0) {
         const begun = performance.now();
         const replies = await within(this.#redis.round(round.rows), this.#options.timeoutMs);
-        this.counts.round(performance.now() - begun, round.rows.length);
+        this.#took(performance.now() - begun, round.rows.length);
         ledger.settle(round, replies, clock.now());
         round.slots.length = 0;
       }
@@ -150,6 +155,12 @@ export class LimitSync {
     this.#show();
   }
 
+  #took(ms: number, rows: number): void {
+    this.counts.round(ms, rows);
+    if (ms > SLOW_MS) this.#rows = Math.max(FEWEST_ROWS, Math.ceil(rows / 2));
+    else if (ms < QUICK_MS && rows === this.#rows) this.#rows = Math.min(MOST_ROWS, Math.ceil(1.5 * rows));
+  }
+
   async #beat(withinMs: number): Promise<void> {
     const { machines, wall, seed } = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
     this.#wall = { time: wall, at: performance.now() };
@@ -162,14 +173,16 @@ export class LimitSync {
 
   #goAway(ledger: Ledger, now: number, error: Error): void {
     this.#away = true;
-    this.#retryMs = FIRST_RETRY_MS;
+    this.#rows = FEWEST_ROWS;
+    // Soon again, unless it has only just come back.
+    if (now - this.#backAt > LAST_RETRY_MS) this.#retryMs = FIRST_RETRY_MS;
     ledger.goAway(now);
     this.#tellAway(error);
   }
 
   #comeBack(ledger: Ledger, now: number): void {
     this.#away = false;
-    this.#retryMs = FIRST_RETRY_MS;
+    this.#backAt = now;
     ledger.comeBack(now);
     this.#options.log.info({ machines: this.#machines }, 'limits are shared with the other machines again');
   }

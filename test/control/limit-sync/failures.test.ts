@@ -27,7 +27,7 @@ function working(command: string, args: readonly string[]): string | null {
   if (command !== 'evalsha' && command !== 'eval') return '+OK\r\n';
   const keys = Number(args[1]);
   if (keys === 2) return `*3\r\n:2\r\n${bulk(String(Date.now()))}${bulk('0123456789abcdef')}`;
-  const want = Number(args[2 + keys + 6]);
+  const want = Number(args[2 + keys + 1]?.split(' ')[5] ?? 0);
   return `*${3 * keys}\r\n${`:${Math.max(0, want)}\r\n:500\r\n:0\r\n`.repeat(keys)}`;
 }
 

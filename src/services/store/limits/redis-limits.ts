@@ -108,9 +108,7 @@ export class RedisLimits {
   }
 
   #sync(redis: Redis, rows: readonly Row[]): Promise<unknown> {
-    const args: (string | number)[] = [this.#machine];
-    for (const { kind, count, periodMs, cap, used, want, demand, start } of rows)
-      args.push(kind, count, periodMs, cap, used, want, demand, start);
+    const args = [this.#machine, ...rows.map(lineOf)];
     return run(redis, SYNC, rows.map(keyOf), args);
   }
 
@@ -132,6 +130,8 @@ export class RedisLimits {
 }
 
 const tagOf = ({ h1 }: Row): number => (h1 >>> 8) % TAGS;
+const lineOf = ({ kind, count, periodMs, cap, used, want, demand, start }: Row): string =>
+  `${kind} ${count} ${periodMs} ${cap} ${used} ${want} ${demand} ${start}`;
 const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
 const keyOf = (row: Row): string => `${PREFIX}:{${tagOf(row)}}:${hex(row.h1)}${hex(row.h2)}`;
 

@@ -1,6 +1,6 @@
 /**
- * What Redis does for limits, in one script, by its own clock. It is given one or more keys, and for each of them eight
- * numbers; it answers three for each. All it knows of a key is one short string, which lives until it says nothing more.
+ * What Redis does for limits, in one script, by its own clock. It is given one or more keys, and for each of them a line of eight
+ * figures; it answers three for each. All it knows of a key is one short string, which lives until it says nothing more.
  *
  * A bucket or a window: what was used is counted, whatever there is; of what is left then, the machine gets what it
  * asks for, but no more than its part, which follows from what all machines lately wanted; one token, however small its
@@ -13,17 +13,17 @@
  *
  * What is in flight: each machine has room for so many, for as long as it says so again and again.
  */
-export const FIELDS = 8;
-
 export const SYNC_SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local me = ARGV[1]
 local texts = redis.call('MGET', unpack(KEYS))
 local out = {}
+local LINE = '^(%a) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$'
 
 -- Machines and what they want, without those that were not heard of for a while.
 local function others(text, patience)
+  if text == '' then return '', 0 end
   local list, sum = {}, 0
   for id, want, at in string.gmatch(text, '(%x+)=([^,]+),([^;]+);') do
     want, at = tonumber(want), tonumber(at)
@@ -43,9 +43,9 @@ local function grant(level, want, demand, rest)
 end
 
 for i = 1, #KEYS do
-  local a = 1 + (i - 1) * ${FIELDS}
-  local kind, count, period, cap = ARGV[a + 1], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
-  local used, want, demand, start = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
+  local kind, count, period, cap, used, want, demand, start = string.match(ARGV[i + 1], LINE)
+  count, period, cap, used = tonumber(count), tonumber(period), tonumber(cap), tonumber(used)
+  want, demand, start = tonumber(want), tonumber(demand), tonumber(start)
   local text, own = texts[i] or '', ''
   if demand >= 0 then own = string.format('%s=%.17g,%.0f;', me, demand, now) end
   -- A machine that was away: this much is there at most, whatever Redis thinks.
