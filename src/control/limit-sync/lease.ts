@@ -11,16 +11,23 @@ import { DUE, dueAfter, HASH, SPARE, STATE } from '../../shared/slots.js';
 import { type Figures, SHARED_WINDOW, wishBetween, wishOf } from '../../shared/sync-board.js';
 import { change, dueAt, isStill, type Key, type Shared, type SharedSlot } from './slot.js';
 
-/** A key is asked for about so often while it is in use. */
+/** A key is asked for so often at most, and so often at least, while it is in use. */
 export const ROUND_MS = 100;
+const LONGEST_ROUND_MS = 400;
+/** Of a low limit every token counts, so it is asked for often: the longest round is for so many tokens in a second. */
+const TOKENS_OF_LONGEST = 1000;
+/** In between a round is for about so many requests: Redis works for rounds, not for requests. */
+const REQUESTS_PER_ROUND = 120;
+/** A bucket that is full sooner is asked for sooner: else what it earns meanwhile would have no room. */
+const ROUNDS_PER_FULL = 1.6;
 /** Sooner, when Redis has more than was asked for and it runs short here. */
 const SHORT_MS = 20;
-/** What is asked for lasts so long: a round, its way to Redis and back, and something for chance. */
-const AHEAD_MS = 160;
+/** What is asked for lasts for a round, its way to Redis and back, and something for chance. */
+const AHEAD = 1.6;
 /** Over this time the demand is averaged. */
 const MEMORY_MS = 400;
 /** Nobody wants it: tokens go back after this time. */
-const IDLE_MS = 500;
+const IDLE_MS = 300;
 /** Where there is nothing, others may give something back. */
 const LONGEST_WAIT_MS = 1000;
 
@@ -61,7 +68,7 @@ export class Lease implements SharedSlot {
     this.key = key;
     this.#figures = figures;
     this.#perMs = figures.count / figures.periodMs;
-    this.#most = Math.min(MOST_TOKENS, Math.max(figures.burst, Math.ceil(this.#perMs * AHEAD_MS)));
+    this.#most = Math.min(MOST_TOKENS, Math.max(figures.burst, Math.ceil(this.#perMs * AHEAD * ROUND_MS)));
     const { words } = shared.table;
     const state = Atomics.load(words, key.p + STATE);
     this.#unknown = isUnknown(state);
@@ -83,7 +90,9 @@ export class Lease implements SharedSlot {
   }
 
   row(now: number): Row | null {
-    if (this.#sent !== null || now < this.#nextAt) return null;
+    // What lies idle is not for the next round to give back, others want it.
+    const isDue = now >= this.#nextAt || (this.#held > 1 && now - this.#touchedAt > IDLE_MS);
+    if (this.#sent !== null || !isDue) return null;
     const state = this.#read();
     if (state === null) return null;
     this.#look(state, now);
@@ -98,7 +107,8 @@ export class Lease implements SharedSlot {
     const { h1, h2 } = this.key;
     const { count, periodMs, kind } = this.#figures;
     const start = this.#atMost === null ? Math.max(0, this.#left) : -1 - this.#atMost;
-    const demand = Math.round(this.#demand * 1e6) / 1e3;
+    const idle = now - this.#touchedAt > IDLE_MS;
+    const demand = idle ? 0 : Math.round(this.#demand * 1e6) / 1e3;
     return {
       h1,
       h2,
@@ -147,10 +157,10 @@ export class Lease implements SharedSlot {
     this.#saturated = short && left < sent.want * this.#shared.board.machines;
     if (this.#saturated) {
       // Whoever comes first when there is a token gets it: chance decides who that is.
-      const wait = Math.min(LONGEST_WAIT_MS, Math.max(ROUND_MS, hintMs));
+      const wait = Math.min(LONGEST_WAIT_MS, Math.max(this.#roundMs(), hintMs));
       this.#nextAt = now + wait * (1 + 0.1 * random()) + SHORT_MS * random();
     } else if (short) this.#nextAt = now + SHORT_MS;
-    else this.#nextAt = now + ROUND_MS * (0.9 + 0.2 * random());
+    else this.#nextAt = now + this.#roundMs() * (0.9 + 0.2 * random());
     return given !== 0 || sent.unknown;
   }
 
@@ -197,7 +207,7 @@ export class Lease implements SharedSlot {
     const whole = Math.floor(this.#earned);
     if (whole < 1) return;
     this.#earned -= whole;
-    const least = Math.max(share, Math.ceil((this.#perMs / machines) * AHEAD_MS));
+    const least = Math.max(share, Math.ceil((this.#perMs / machines) * AHEAD * ROUND_MS));
     change(this.#shared, this.key, (now_) => {
       if (isUnknown(now_)) return null;
       const tokens = tokensOf(now_);
@@ -256,13 +266,21 @@ export class Lease implements SharedSlot {
     this.#lookedAt = now;
   }
 
+  #roundMs(): number {
+    const byRate = LONGEST_ROUND_MS * Math.min(1, (1000 * this.#perMs) / TOKENS_OF_LONGEST);
+    const longest = Math.min(byRate, this.#figures.burst / this.#perMs / ROUNDS_PER_FULL);
+    return Math.max(ROUND_MS, Math.min(longest, REQUESTS_PER_ROUND / this.#demand));
+  }
+
   /** Tokens to ask for; less than 0: to give back. */
   #want(tokens: number, now: number): number {
     const held = this.#unknown ? 0 : tokens;
     const idle = now - this.#touchedAt > IDLE_MS;
     // Where there is plenty, some of it is kept at hand for whoever comes in a crowd.
     const spare = idle ? 0 : Math.floor(Math.max(0, this.#left) / (2 * this.#shared.board.machines));
-    const target = idle ? 1 : Math.min(this.#most, Math.max(1, Math.ceil(this.#demand * AHEAD_MS), spare));
+    const target = idle
+      ? 1
+      : Math.min(this.#most, Math.max(1, Math.ceil(this.#demand * AHEAD * this.#roundMs()), spare));
     if (held < target) {
       // Enough is at hand for now: no need to ask for every single one.
       if (!this.#unknown && held > target / 2 && !this.#saturated) return 0;

@@ -16,9 +16,9 @@ const TICK_MS = 10;
 const IDLE_TICK_MS = 20;
 const STILL_TICK_MS = 50;
 const STILL_AFTER_MS = 1_000;
-const HEARTBEAT_MS = 1_000;
+const HEARTBEAT_MS = 2_000;
 /** A machine that has not spoken for so long is no longer counted. */
-const FORGET_MS = 5_000;
+const FORGET_MS = 7_000;
 /** A start waits so long for Redis. */
 const REACH_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
@@ -95,7 +95,9 @@ export class LimitSync {
     await this.#flying;
     if (!this.#away && this.#ledger !== null && this.#memory !== null) {
       const round = this.#ledger.collect(this.#memory.clock.now() + HEARTBEAT_MS, MOST_ROWS);
-      const last = this.#redis.round(round.rows).then(() => this.#redis.leave());
+      const last = this.#redis
+        .round(round.rows)
+        .then(() => this.#redis.heartbeat(FORGET_MS, this.#seed, true));
       await within(last, this.#options.timeoutMs).catch(() => {});
     }
     this.#redis.close();

@@ -41,7 +41,7 @@ export class ModelRedis {
     if (most !== null) level = Math.min(level, most);
     level -= used;
     let sum = 0;
-    for (const [other, one] of key.demands) if (other !== machine && now - one.at < 2000) sum += one.demand;
+    for (const [other, one] of key.demands) if (other !== machine && now - one.at < 1000) sum += one.demand;
     const part = demand + sum > 0 ? demand / (demand + sum) : 1;
     const given =
       want <= 0

@@ -180,7 +180,7 @@ it('machines know each other, share one secret, and forget who is gone', async (
     '0123456789abcdef',
   ]);
   expect(Math.abs(second.wall - Date.now())).toBeLessThan(60_000);
-  await machines[0]!.leave();
+  await machines[0]!.heartbeat(1500, second.seed, true);
   expect((await machines[1]!.heartbeat(1500, second.seed)).machines).toBe(1);
   await machines[0]!.heartbeat(1500, second.seed);
   await sleep(1800);

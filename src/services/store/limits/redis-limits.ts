@@ -84,19 +84,20 @@ export class RedisLimits {
   }
 
   /** `seed`: 16 hexadecimal digits, for the case that there are none yet. */
-  async heartbeat(forgetMs: number, seed: string): Promise<Heartbeat> {
+  async heartbeat(forgetMs: number, seed: string, leaves = false): Promise<Heartbeat> {
     return await this.#link.use(async (redis) => {
       this.calls++;
-      const answer = await run(redis, HEARTBEAT, [MACHINES, SEED], [this.#machine, forgetMs, seed]);
+      const answer = await run(
+        redis,
+        HEARTBEAT,
+        [MACHINES, SEED],
+        [this.#machine, forgetMs, seed, leaves ? '1' : '0'],
+      );
       const [machines, wall, common] = Array.isArray(answer) ? answer : [];
       const [known, time] = checked([Number(machines), Number(wall)], 2);
       if (!/^[0-9a-f]{16}$/.test(String(common))) throw new StoreFault(`${SEED} in Redis is damaged`);
       return { machines: known!, wall: time!, seed: String(common) };
     });
-  }
-
-  async leave(): Promise<void> {
-    await this.#link.use((redis) => redis.zrem(MACHINES, this.#machine));
   }
 
   async connect(): Promise<void> {

@@ -59,7 +59,7 @@ for i = 1, #KEYS do
     level = math.min(cap, level + math.max(0, now - at) * count / period)
     if most then level = math.min(level, most) end
     level = level - used
-    local kept, sum = others(list, 2000)
+    local kept, sum = others(list, 1000)
     given = grant(level, want, demand, sum)
     level = math.min(cap, level - given)
     left = math.floor(level)
@@ -79,7 +79,7 @@ for i = 1, #KEYS do
     elseif w > window then window, covered = w, 1 end
     if most then current = math.max(current, math.ceil(count - before * covered - most)) end
     current = current + used
-    local kept, sum = others(list, 2000)
+    local kept, sum = others(list, 1000)
     local level = math.floor(count - before * covered) - current
     given = grant(level, want, demand, sum)
     current = math.max(0, current + given)
@@ -117,15 +117,24 @@ end
 return out`;
 
 /**
- * Who is there: this machine says so, those that have not for a while are forgotten. How many, what time it is, and the
- * secret that all machines hash keys with, which is the first one that any of them brings.
+ * Who is there: this machine says so, or says that it leaves; those that have not been heard of for a while are forgotten.
+ * How many, what time it is, and the secret that all machines hash keys with, which is the first one that any of them brings.
  */
 export const HEARTBEAT_SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], now + ARGV[2], '+inf')
-redis.call('PEXPIRE', KEYS[1], ARGV[2] * 10)
-redis.call('SET', KEYS[2], ARGV[3], 'NX')
-return { redis.call('ZCARD', KEYS[1]), string.format('%.0f', now), redis.call('GET', KEYS[2]) }`;
+local me, forget, leaves = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
+local found = redis.call('MGET', KEYS[1], KEYS[2])
+local list, count, seed = '', 0, found[2]
+for id, at in string.gmatch(found[1] or '', '(%x+)=(%d+);') do
+  if id ~= me and math.abs(now - tonumber(at)) < forget then
+    list, count = list .. id .. '=' .. at .. ';', count + 1
+  end
+end
+if not leaves then list, count = list .. string.format('%s=%.0f;', me, now), count + 1 end
+redis.call('SET', KEYS[1], list, 'PX', forget * 10)
+if not seed then
+  seed = ARGV[3]
+  redis.call('SET', KEYS[2], seed)
+end
+return { count, string.format('%.0f', now), seed }`;
