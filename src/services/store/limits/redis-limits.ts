@@ -51,9 +51,12 @@ export class RedisLimits {
   /** Calls since the start: for metrics. */
   calls = 0;
 
-  /** `machine`: hexadecimal digits that no other machine has. */
-  constructor(place: RedisPlace, machine: string, answerWithinMs: number) {
-    this.#link = new RedisLink(place, answerWithinMs);
+  /**
+   * `machine`: hexadecimal digits that no other machine has. The caller waits for `timeoutMs`; a connection that does not
+   * answer for three times as long is given up.
+   */
+  constructor(place: RedisPlace, machine: string, timeoutMs: number) {
+    this.#link = new RedisLink(place, 3 * timeoutMs);
     this.#machine = machine;
     this.#byTag = typeof place !== 'string' && 'cluster' in place;
   }
