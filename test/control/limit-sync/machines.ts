@@ -46,7 +46,10 @@ export class ModelRedis {
     const given =
       want <= 0
         ? want
-        : Math.max(0, Math.min(want, Math.floor(level), Math.max(1, Math.floor(level * part))));
+        : Math.max(
+            0,
+            Math.min(want, Math.floor(level), Math.max(1, Math.floor(level * Math.min(1, 3 * part)))),
+          );
     key.level = Math.min(cap, level - given);
     key.at = now;
     key.demands.set(machine, { demand, at: now });

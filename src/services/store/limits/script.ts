@@ -3,8 +3,8 @@
  * figures; it answers three for each. All it knows of a key is one short string, which lives until it says nothing more.
  *
  * A bucket or a window: what was used is counted, whatever there is; of what is left then, the machine gets what it
- * asks for, but no more than its part, which follows from what all machines lately wanted; one token, however small its
- * part, if there is one. So tokens are in one place only: with Redis or in the hand of one machine.
+ * asks for, but no more than three times its part, which follows from what all machines lately wanted: with once its part, what
+ * is earned in a round would always lie here. One token, however small its part, if there is one. So tokens are in one place only: with Redis or in the hand of one machine.
  *
  * A quota: counts are added up. Of two counts the higher one holds: a Redis that has lost its last second learns from
  * the machines.
@@ -39,7 +39,7 @@ local function grant(level, want, demand, rest)
   if want <= 0 then return want end
   if demand < 0 then return level >= want and want or 0 end
   local part = demand + rest > 0 and demand / (demand + rest) or 1
-  return math.max(0, math.min(want, math.floor(level), math.max(1, math.floor(level * part))))
+  return math.max(0, math.min(want, math.floor(level), math.max(1, math.floor(level * math.min(1, 3 * part)))))
 end
 
 for i = 1, #KEYS do
