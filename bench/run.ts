@@ -5,6 +5,7 @@
 import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
 import { runComparison } from './comparison.ts';
+import { runLimitsSync } from './limits/sync.ts';
 import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
 import { runOverload } from './overload.ts';
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, Bench>> = {
   auth: (effort) => runAuth(effort === 'quick'),
   balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
+  'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
   memory: () => runMemory(),
   overload: () => runOverload(),
   registry: () => runRegistry(),

@@ -197,6 +197,7 @@ class Primary implements ControlPlane {
   drain = (service: string, endpoint: string, drained: boolean) =>
     this.#endpoints.drain(service, endpoint, drained);
   services = () => this.#endpoints.services();
+  limitSync = () => this.#limits.syncCounts();
 
   get reloads() {
     return this.#reloader.counts;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkAuth } from './checks/auth.js';
 import { checkBalance } from './checks/balance.js';
+import { checkLimitSync } from './checks/limit-sync.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import { checkOverload } from './checks/overload.js';
@@ -74,6 +75,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkLimits(draft, report);
   checkOverload(draft, report);
   checkPlans(draft, report);
+  checkLimitSync(draft, report);
   checkRoutes(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {

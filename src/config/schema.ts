@@ -6,6 +6,7 @@ import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { overload } from './schema/overload.js';
 import { defaultPlan, plans } from './schema/plans.js';
+import { redis } from './schema/redis.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
 
@@ -25,16 +26,16 @@ export const schema = z.strictObject({
     })
     .prefault('auto')
     .meta({ description: 'Listener processes; `auto` is one for each core.', examples: [4] }),
-  redis: z
-    .url({
-      protocol: /^rediss?$/,
-      error: 'a URL such as redis://localhost:6379 or rediss://user:password@host:6380',
-    })
+  redis: redis
     .nullable()
     .prefault(null)
     .meta({
       description: 'Where several gateways meet. Absent: each works alone.',
-      examples: ['redis://localhost:6379', 'rediss://:${REDIS_PASSWORD}@redis.internal:6380'],
+      examples: [
+        'redis://localhost:6379',
+        'rediss://:${REDIS_PASSWORD}@redis.internal:6380',
+        { cluster: ['redis-1:6379', 'redis-2:6379'] },
+      ],
     }),
   data: fileName()
     .nullable()

@@ -8,6 +8,7 @@ import { memoryOptions, usesLimits } from '../services/limit-keeper.js';
 import type { LimitMemory } from '../services/limits/memory.js';
 import type { Segment } from '../shared/segment.js';
 import type { Department } from './department.js';
+import type { LimitSync } from './limit-sync/limit-sync.js';
 import type { QuotaControl } from './quotas/quota-control.js';
 
 const FOLLOW_EVERY_MS = 1000;
@@ -21,6 +22,7 @@ export class LimitControl implements Department {
   readonly #options: LimitControlOptions;
   #segment: Segment | null = null;
   #memory: LimitMemory | null = null;
+  #sync: LimitSync | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** null: no limit is a quota. */
   #quotas: QuotaControl | null = null;
@@ -53,16 +55,20 @@ export class LimitControl implements Department {
           { reason: segment.reason },
           'memory cannot be shared: limits count in each worker by itself',
         );
+      if (config.redis !== null)
+        log.warn({ reason: segment.reason }, 'memory cannot be shared: limits count on this machine alone');
       return;
     }
-    prepareLimits(segment, options);
+    this.#sync = await this.#reach(config);
+    prepareLimits(segment, options, this.#sync?.wall());
     this.#segment = segment;
     this.#memory = new LimitMemory(segment, 0, config.limiter.whenFull);
     this.#timer = setInterval(
-      () => this.#memory?.clock.follow(Date.now(), this.#memory.clock.now()),
+      () => this.#memory?.clock.follow(this.#sync?.wall() ?? Date.now(), this.#memory.clock.now()),
       FOLLOW_EVERY_MS,
     );
     this.#timer.unref();
+    this.#sync?.start(this.#memory);
   }
 
   /** Rejects with an Error for people when the folder cannot be opened. */
@@ -83,6 +89,19 @@ export class LimitControl implements Department {
 
   /** null: no limit is a quota. */
   quotas = (): QuotaControl | null => this.#quotas;
+  /** Where there is Redis, limits are shared with other machines, unless they say otherwise. */
+  async #reach({ redis, limiter }: Config): Promise<LimitSync | null> {
+    if (redis === null) return null;
+    const { LimitSync } = await import('./limit-sync/limit-sync.js');
+    const { timeout, machines } = limiter.sync;
+    const { log } = this.#options;
+    const sync = new LimitSync({ place: redis, timeoutMs: timeout, machines, log });
+    await sync.reach();
+    return sync;
+  }
+
+  /** How limits are shared with other machines; null: they are not. */
+  syncCounts = () => this.#sync?.counts ?? null;
 
   /** A worker has died: what it held is free before another takes its place. */
   workerGone(id: number): void {
@@ -96,6 +115,7 @@ export class LimitControl implements Department {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#quotas?.close();
+    await this.#sync?.close();
     this.#segment?.close();
   }
 }

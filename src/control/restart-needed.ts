@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
+import { usesLimits } from '../services/limit-keeper.js';
 
 /** An option that was changed in the file and only counts after a restart. */
 export interface RestartNeeded {
@@ -20,7 +22,8 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
 
   /** The values themselves are not shown. */
   function keepSecret<T>(path: string, now: T, configured: T): T {
-    if (now !== configured) restartNeeded.push({ path, running: onOff(now), configured: onOff(configured) });
+    if (!isDeepStrictEqual(now, configured))
+      restartNeeded.push({ path, running: onOff(now), configured: onOff(configured) });
     return now;
   }
 
@@ -44,7 +47,9 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   const isOpen = running.data !== null;
   const data =
     isOpen && next.data !== null ? keep('data', running.data, next.data) : (running.data ?? next.data);
-  const redis = isOpen ? keepSecret('redis', running.redis, next.redis) : next.redis;
+  // Machines share limits through it as long as there are any.
+  const isMet = isOpen || usesLimits(running);
+  const redis = isMet ? keepSecret('redis', running.redis, next.redis) : next.redis;
 
   const workers = keep('workers', running.workers, next.workers);
 

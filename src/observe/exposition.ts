@@ -6,6 +6,7 @@ import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
 import { healthFamilies } from './health/families.js';
+import { syncFamilies } from './limits/sync-families.js';
 import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
@@ -98,6 +99,7 @@ export const families: readonly Family[] = [
   ...socketFamilies,
   ...waitFamilies,
   ...overloadFamilies,
+  ...syncFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

@@ -1,5 +1,6 @@
 import type { DiscoveryFacts } from './families/discovery.js';
 import type { ServiceView } from './health/view.js';
+import type { SyncCounts } from './limits/sync-counts.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -18,6 +19,8 @@ export interface GatewayFacts {
   endpoints(): Iterable<EndpointFacts>;
   /** As they are at the moment. */
   services(): readonly ServiceView[];
+  /** How limits are shared with other machines; null: they are not. */
+  limitSync?(): SyncCounts | null;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

@@ -6,9 +6,11 @@ import type { Log } from '../observe/log.js';
 import type { Env, Stages } from '../pipeline.js';
 import type { AdaptiveCounts } from './limits/adaptive/watch.js';
 import type { GateEnv, LimitCounter } from './limits/gate.js';
+import type { NamedLimit } from './limits/plans/named-limits.js';
 import type { Queues } from './limits/queue/arrival.js';
 import type { WaitCounts } from './limits/queue/limit-queue.js';
 import type { QuotaNote, QuotaNotes } from './limits/quotas/notes.js';
+import { withMode } from './limits/sync/mode.js';
 
 export interface Limits {
   /** Stages of a route: names of configured limits, and limits of its own. */
@@ -44,9 +46,11 @@ export class LimitKeeper {
     const { namedLimits } = await import('./limits/plans/named-limits.js');
     this.#env ??= await this.#open(config, memory);
     if (usesQueues(config)) this.#queues ??= await openQueues(this.#env);
+    const moded = (named: NamedLimit) => withMode(named, config.redis !== null, memory !== null);
     const hasPlans = Object.keys(config.plans).length > 0;
-    const plans = hasPlans ? new (await import('./limits/plans/plans.js')).Plans(config) : null;
+    const plans = hasPlans ? new (await import('./limits/plans/plans.js')).Plans(config, moded) : null;
     if (usesQuotas(config)) this.#quotas ??= new (await import('./limits/quotas/notes.js')).QuotaNotes();
+    if (usesStrict(config)) await this.#env.strict?.warm();
     const env: GateEnv = {
       ...this.#env,
       log,
@@ -56,7 +60,7 @@ export class LimitKeeper {
     };
     return {
       stages: (listed, route) => {
-        const own = namedLimits(listed, route.name, limits);
+        const own = namedLimits(listed, route.name, limits).map(moded);
         return limitStages(own, env, route, listed.includes(PLAN) ? plans : null);
       },
     };
@@ -77,6 +81,7 @@ export class LimitKeeper {
   }
 
   report(): LimitCounts {
+    this.#env?.memory.followSeed();
     const counts = new Map<string, LimitCounter>();
     for (const [name, counter] of this.#counters) {
       if (counter.admitted + counter.refused + counter.shadowed + counter.noRoom === 0) continue;
@@ -112,6 +117,7 @@ export class LimitKeeper {
     return {
       memory,
       engine: new LimitEngine(memory.table, memory.holds),
+      strict: await this.#asker(config),
       counter: (name) => this.#counter(name),
       decided: (name) => this.#decisions(name),
     };
@@ -121,6 +127,13 @@ export class LimitKeeper {
     const counts = this.#decided.get(name) ?? { throttled: 0, kept: 0, released: 0 };
     this.#decided.set(name, counts);
     return counts;
+  }
+
+  /** For limits that ask Redis for each request. */
+  async #asker({ redis, limiter }: Config): Promise<GateEnv['strict']> {
+    if (redis === null) return null;
+    const { StrictRedis } = await import('./limits/sync/strict-redis.js');
+    return new StrictRedis(redis, limiter.sync.timeout);
   }
 
   #counter(name: string): LimitCounter {
@@ -153,6 +166,13 @@ async function openQueues({ memory, engine }: Pick<GateEnv, 'memory' | 'engine'>
   ]);
   const room = new WaitingRoom(memory, engine.decision);
   return new Queues(room, engine.decision, memory.hasher(false));
+}
+
+function usesStrict({ defaults, routes, limits, plans }: Config): boolean {
+  const listed = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ limit }) => limit ?? []);
+  return [...listed, ...Object.values(plans).flatMap((plan) => plan.limits)].some(
+    (one) => (typeof one === 'string' ? limits[one] : one)?.mode === 'strict',
+  );
 }
 
 /** What the segment has room for. */

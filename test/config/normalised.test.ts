@@ -40,6 +40,7 @@ describe('a configuration', () => {
         adaptiveKeys: 20_000,
         headers: 'standard',
         history: 62 * 86_400_000,
+        sync: { machines: 1, timeout: 100 },
       },
       overload: null,
       drain: { delay: 2_000, timeout: 30_000 },

@@ -4,6 +4,7 @@ import { SERVICE_BUSY } from '../../src/errors.ts';
 import { exposition, families } from '../../src/observe/exposition.ts';
 import type { GatewayFacts } from '../../src/observe/family.ts';
 import type { BreakerView, EndpointView, ServiceView } from '../../src/observe/health/view.ts';
+import { SyncCounts } from '../../src/observe/limits/sync-counts.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
 
@@ -139,6 +140,7 @@ function busyGateway(): GatewayFacts {
     quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
     services: () => [service()],
+    limitSync: () => new SyncCounts(),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

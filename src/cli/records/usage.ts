@@ -46,7 +46,12 @@ runs or not: counts are up to a second old.`,
           throw new RecordFault('missing', 'no gateway has counted for quotas in this store yet');
         }
         const read = (h1: number, h2: number) => file.count(h1, h2);
-        const book = new UsageBook({ usage: new Usage(config, seed), read, callers: file, records: store });
+        const book = new UsageBook({
+          usage: new Usage(config, seed, file.sharedSeed()),
+          read,
+          callers: file,
+          records: store,
+        });
         const span = { time: Date.now(), history };
         const rows = name === undefined ? allIn(book, kind, span) : rowsOf(book, kind, name, span);
         if (format === 'csv') process.stdout.write(csvOf(rows));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
 import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
+import { mode, sync } from './limit-sync.js';
 import { over, overContradictions, type QueueConfig } from './queue.js';
 import { history, most, per, quotaContradictions, warnAt } from './quota.js';
 
@@ -163,6 +164,7 @@ export const limit = z
         description: 'Counts and reports, but lets pass. Absent: false, but true for `adaptive`.',
         examples: [true],
       }),
+    mode,
     ipv6Prefix: count(1, 128)
       .prefault(64)
       .meta({ description: 'IPv6 addresses that agree in so many bits are one `ip`.', examples: [56] }),
@@ -206,6 +208,7 @@ export const limiter = z.strictObject({
       description: 'How long the counts of past days, weeks and months are kept on disk, for `GET /usage`.',
       examples: ['400d'],
     }),
+  sync,
   headers: z
     .enum(['standard', 'legacy', 'both', 'off'])
     .prefault('standard')

@@ -1,5 +1,6 @@
 /** The primary's part in finding endpoints that are not in the file. What the configuration does not use is not loaded. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisPlace } from '../../config/schema/redis.js';
 import type { Config } from '../../config/schema.js';
 import type { Log } from '../../observe/log.js';
 import type { Department } from '../department.js';
@@ -20,7 +21,7 @@ type Services = Config['services'];
 export class DiscoveryControl implements Department {
   readonly #options: SourceOptions;
   readonly #dns = new Map<string, { readonly key: string; readonly source: DnsSource }>();
-  #registry: { readonly redis: string | null; readonly watch: RegistryWatch } | null = null;
+  #registry: { readonly redis: RedisPlace | null; readonly watch: RegistryWatch } | null = null;
   /** Services that a source has spoken of. */
   readonly #spoken = new Set<string>();
   /** Services from the environment, as they were said last. */
@@ -88,7 +89,7 @@ export class DiscoveryControl implements Department {
   async #followRegistry({ services, registry, redis }: Config): Promise<Promise<void>[]> {
     const wanted = registered(services);
     if (wanted.size === 0) return [];
-    if (this.#registry !== null && this.#registry.redis !== redis) {
+    if (this.#registry !== null && JSON.stringify(this.#registry.redis) !== JSON.stringify(redis)) {
       this.#registry.watch.close();
       this.#registry = null;
     }
@@ -100,7 +101,7 @@ export class DiscoveryControl implements Department {
     return [this.#registry.watch.follow(wanted, registry)];
   }
 
-  async #openRegistry(redis: string | null) {
+  async #openRegistry(redis: RedisPlace | null) {
     if (redis === null) {
       const { LocalRegistry } = await import('../../services/registry/local-registry.js');
       return new LocalRegistry(this.#options.now);

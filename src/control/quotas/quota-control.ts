@@ -44,6 +44,8 @@ export class QuotaControl {
   readonly #live: Counter;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
+  /** With other machines. */
+  #isShared = false;
   #historyMs = 0;
   #mark = SWEEP_BEGIN;
   #writing: Promise<void> | null = null;
@@ -63,8 +65,9 @@ export class QuotaControl {
     this.#timer.unref();
   }
 
-  follow({ limiter }: Config): void {
+  follow({ limiter, redis }: Config): void {
     this.#historyMs = limiter.history;
+    this.#isShared = redis !== null;
   }
 
   /** Milliseconds since 1970, by the calendar that quotas go by. */
@@ -75,6 +78,12 @@ export class QuotaControl {
 
   /** What hashes of quotas are made with. */
   seed = (): Int32Array => this.#memory.table.seeds().durable;
+
+  /** That of quotas which several machines count together; null: this one counts alone. */
+  sharedSeed(): Int32Array | null {
+    const { seed } = this.#memory.board;
+    return this.#isShared && seed.some((word) => word !== 0) ? seed : null;
+  }
 
   /** What workers tell. */
   noted(notes: readonly QuotaNote[]): void {
@@ -142,6 +151,10 @@ export class QuotaControl {
 
   async #write(): Promise<void> {
     const { calendar, rolling } = this.#memory;
+    const shared = this.sharedSeed();
+    if (shared?.some((word, i) => word !== this.file.sharedSeed()?.[i])) {
+      this.file.setSharedSeed(shared);
+    }
     await this.#writeMarked(calendar, true);
     await this.#writeMarked(rolling, false);
   }

@@ -72,7 +72,7 @@ function withUsage(handle: (book: UsageBook, call: Call, span: UsageSpan) => Rep
 async function bookOf(plane: ControlPlane, quotas: QuotaControl): Promise<UsageBook> {
   const { Usage } = await import('../../services/limits/quotas/usage.js');
   return new UsageBook({
-    usage: new Usage(plane.inForce().config, quotas.seed()),
+    usage: new Usage(plane.inForce().config, quotas.seed(), quotas.sharedSeed()),
     read: quotas.count,
     callers: quotas.file,
     records: plane.records()?.store ?? null,

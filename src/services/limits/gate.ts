@@ -14,10 +14,13 @@ import type { Plans } from './plans/plans.js';
 import type { Queues } from './queue/arrival.js';
 import type { Judge, Question } from './queue/waiter.js';
 import type { QuotaLookout, QuotaNotes } from './quotas/notes.js';
+import { isStrict, type StrictAsker, strictStage } from './sync/strict-gate.js';
 
 export interface GateEnv extends WatchEnv {
   readonly engine: LimitEngine;
   readonly headers: HeaderStyle;
+  /** For limits that ask Redis for each request; null: there are none. */
+  readonly strict: StrictAsker | null;
   /** By the limit's name; the same for all routes. */
   readonly counter: (limit: string) => LimitCounter;
   /** For requests that wait; null: no limit of the configuration lets any. */
@@ -62,22 +65,28 @@ export function limitStages(
   checkLimitCount(limits.length + (plans?.most ?? 0));
   const early = limits.filter(({ config }) => !needsIdentity(config));
   const late = limits.filter(({ config }) => needsIdentity(config));
-  const isBoth = early.length > 0 && (late.length > 0 || plans !== null);
   const all = plans === null ? limits : [...limits, ...plans.limits];
+  const strict = all.some(isStrict);
+  const isBoth = (early.length > 0 && (late.length > 0 || plans !== null)) || strict;
   const holds = all.some(({ config }) => config.algorithm === 'concurrency');
   const waits = all.some(({ config }) => config.over !== 'reject');
   const adaptive = all.filter(({ config }) => config.algorithm === 'adaptive');
   const watch = adaptive.length === 0 ? null : new AdaptiveWatch(adaptive, env, route);
-  const told = (check: Stage | null) => (check === null ? null : (watch?.telling(check) ?? check));
+  const told = (check: Stage) => watch?.telling(check) ?? check;
   const watchEnd = watch?.onDone ?? null;
-  const gate = (some: readonly NamedLimit[], takesNote: boolean) =>
-    some.length === 0 ? null : told(new Gate(some, env, route, takesNote).check);
+  const gate = (some: readonly NamedLimit[], takesNote: boolean) => {
+    const asking = some.filter(isStrict);
+    const others = some.filter((limit) => !isStrict(limit));
+    const check = others.length === 0 ? null : told(new Gate(others, env, route, takesNote).check);
+    if (asking.length === 0) return check;
+    return strictStage(check, asking, env, route, { price: priceOf, giveBack });
+  };
   const before = gate(early, isBoth || holds);
   // Known when the caller is: a plan's limits are all decided with those that need an identity.
   const after =
     plans === null
-      ? gate(late, holds)
-      : plans.stage((own) => gate([...late, ...own], holds), late.length === 0, holds);
+      ? gate(late, holds || strict)
+      : plans.stage((own) => gate([...late, ...own], holds || strict), late.length === 0, holds || strict);
   return {
     ...(before !== null && { onArrival: before }),
     ...(after !== null && { onRequest: after }),

@@ -12,6 +12,7 @@ import type { Decider } from './engine.js';
 import type { KeyHasher, KeySalt } from './key-hash.js';
 import { type LimitTexts, limitTexts } from './limit-fields.js';
 import type { LimitMemory } from './memory.js';
+import { sharedAlgorithm } from './sync/shared-algorithm.js';
 
 /** A limit with one set of figures; by role there are several. */
 export interface LimitVariant extends Decider {
@@ -70,13 +71,16 @@ function variantOf(
   rate: RateConfig | null,
   memory: LimitMemory,
 ): LimitVariant {
+  const figures = countedAs(name, config, rate);
+  const isShared = (config.mode ?? 'local') !== 'local';
+  const algorithm = isShared
+    ? sharedAlgorithm(config, rate, memory)
+    : algorithmOf(name, config, rate, memory);
   const hasher = memory.hasher(config.algorithm === 'quota');
-  const algorithm = algorithmOf(name, config, rate, memory);
   return {
     name,
     shadow: isOnTrial(config),
-    hasher,
-    salt: hasher.salt(countedAs(name, config, rate)),
+    ...(isShared ? memory.sharedHasher(figures) : { hasher, salt: hasher.salt(figures) }),
     algorithm,
     texts: limitTexts(name, algorithm),
   };

@@ -7,8 +7,10 @@ import { Holds, holdsBytes } from '../../shared/holds.js';
 import { ProfileTable, profileBytes } from '../../shared/profile-table.js';
 import type { Segment } from '../../shared/segment.js';
 import { marksBytes, SlotMarks } from '../../shared/slot-marks.js';
+import { GROUP_WORDS } from '../../shared/slots.js';
+import { boardBytes, SyncBoard } from '../../shared/sync-board.js';
 import type { AdaptiveBook } from './adaptive/adaptive.js';
-import { KeyHasher } from './key-hash.js';
+import { KeyHasher, type KeySalt } from './key-hash.js';
 import { turnBoardBytes } from './queue/turn-board.js';
 
 export interface MemoryOptions {
@@ -33,6 +35,7 @@ export function limitLayout({ keys, workers, holdsPerWorker, adaptiveKeys = 0 }:
     holds: holdsBytes(workers, holdsPerWorker),
     turns: turnBoardBytes(workers),
     marks: marksBytes(buckets),
+    sync: boardBytes(Math.floor(buckets / 4 / GROUP_WORDS)),
     ...(adaptiveKeys > 0 && { [PROFILES]: profileBytes(adaptiveKeys) }),
   };
 }
@@ -41,7 +44,9 @@ export function limitLayout({ keys, workers, holdsPerWorker, adaptiveKeys = 0 }:
 export function prepareLimits(segment: Segment, { holdsPerWorker }: MemoryOptions, wall = Date.now()): void {
   startClock(segment.region('clock'), wall);
   Holds.prepare(segment.region('holds'), holdsPerWorker);
-  new BucketTable(segment.region('buckets'), 'reject-new', () => {}).setSeeds(randomWords());
+  const table = new BucketTable(segment.region('buckets'), 'reject-new', () => {});
+  table.setSeeds(randomWords());
+  new SyncBoard(segment.region('sync'), table.groups).seed = randomWords().subarray(0, 2);
 }
 
 /** What one process works with. */
@@ -57,8 +62,12 @@ export class LimitMemory {
   /** Slots of quotas by the calendar, and of rolling ones, that have changed and are not on disk. */
   readonly calendar: SlotMarks;
   readonly rolling: SlotMarks;
+  /** For limits that several machines share. */
+  readonly board: SyncBoard;
   readonly #hasher: KeyHasher;
   #durable: { seed: Int32Array; hasher: KeyHasher };
+  #sharedSeed: Int32Array = new Int32Array(2);
+  #sharedSalts: { readonly figures: string; readonly salt: WeakRef<KeySalt> }[] = [];
 
   /** `worker` as in the environment of the process, from 1; 0 for the primary. */
   constructor(segment: Segment, worker: number, policy: FullPolicy) {
@@ -70,6 +79,7 @@ export class LimitMemory {
     this.#segment = segment;
     this.calendar = new SlotMarks(segment.region('marks'), 0);
     this.rolling = new SlotMarks(segment.region('marks'), 1);
+    this.board = new SyncBoard(segment.region('sync'), this.table.groups);
     const { start, durable } = this.table.seeds();
     this.#hasher = new KeyHasher(start);
     this.#durable = { seed: durable, hasher: new KeyHasher(durable) };
@@ -90,6 +100,26 @@ export class LimitMemory {
       this.#durable = { seed, hasher: new KeyHasher(seed) };
     }
     return this.#durable.hasher;
+  }
+
+  /** For keys that are the same on all machines. What it makes of `figures` follows the seed: see `followSeed`. */
+  sharedHasher(figures: string): { readonly hasher: KeyHasher; readonly salt: KeySalt } {
+    this.followSeed();
+    this.#sharedSeed = this.board.seed;
+    const hasher = new KeyHasher(this.#sharedSeed);
+    const salt = hasher.salt(figures);
+    this.#sharedSalts = this.#sharedSalts.filter((one) => one.salt.deref() !== undefined);
+    this.#sharedSalts.push({ figures, salt: new WeakRef(salt) });
+    return { hasher, salt };
+  }
+
+  /** A machine that began without Redis had a seed of its own: once it has that of all, its workers take it, too. */
+  followSeed(): void {
+    const { seed } = this.board;
+    if (this.#sharedSalts.length === 0 || seed.every((word, i) => word === this.#sharedSeed[i])) return;
+    this.#sharedSeed = seed;
+    const hasher = new KeyHasher(seed);
+    for (const { figures, salt } of this.#sharedSalts) salt.deref()?.set(hasher.salt(figures));
   }
 
   /** Takes the seed of a dump: by the primary, before any worker has a quota. */

@@ -1,6 +1,6 @@
 /** Counts of quotas as they are kept while no gateway runs. Who writes them to disk, and when, is decided elsewhere. */
 import type { BucketTable } from '../../shared/bucket-table.js';
-import { CHECK, COARSE_MS, DUE, dueAfter, HASH, QUOTA, STATE } from '../../shared/slots.js';
+import { CHECK, COARSE_MS, DUE, dueAfter, HASH, QUOTA, SPARE, STATE } from '../../shared/slots.js';
 import type { LimitMemory } from './memory.js';
 
 export interface QuotaDump {
@@ -60,6 +60,8 @@ export function restoreQuotas(
     if (p < 0) continue;
     Atomics.store(words, p + HASH, h1);
     table.extend(p, Atomics.load(words, p + DUE), dueAfter(now + left));
+    // What was written down, Redis knows already: where machines count together, it is not reported again.
+    Atomics.store(words, p + SPARE, count | 0);
     Atomics.store(words, p + STATE, Math.max(Atomics.load(words, p + STATE) >>> 0, count) | 0);
     restored++;
   }

@@ -1,5 +1,5 @@
 /** The registry in Redis. All methods reject with a StoreFault when Redis is away, and then begin afresh. */
-import { RedisLink } from '../store/redis-link.js';
+import { RedisLink, type RedisPlace } from '../store/redis-link.js';
 import { MOST_BYTES } from './instance.js';
 import { CHANGES, DEREGISTER, keysOf, REGISTER, SNAPSHOT, SWEEP } from './layout.js';
 import type { Change, Listing, Mark, Registered, RegistryStore } from './registry-store.js';
@@ -16,9 +16,9 @@ export class RedisRegistry implements RegistryStore {
   readonly #commands: RedisLink;
   readonly #listening: RedisLink;
 
-  constructor(url: string) {
-    this.#commands = new RedisLink(url, ANSWER_WITHIN_MS);
-    this.#listening = new RedisLink(url, ANSWER_WITHIN_MS);
+  constructor(place: RedisPlace) {
+    this.#commands = new RedisLink(place, ANSWER_WITHIN_MS);
+    this.#listening = new RedisLink(place, ANSWER_WITHIN_MS);
   }
 
   async register(

@@ -5,4 +5,5 @@ export const QUIET = {
   log: createLog({ write: () => {} }, 'info', {}),
   decided: () => ({ throttled: 0, kept: 0, released: 0 }),
   queues: null,
+  strict: null,
 };

@@ -2,6 +2,7 @@
 import type { BucketTable } from '../../../shared/bucket-table.js';
 import type { SlotMarks } from '../../../shared/slot-marks.js';
 import { QUOTA } from '../../../shared/slots.js';
+import type { SyncBoard } from '../../../shared/sync-board.js';
 import { type Algorithm, type Decision, NEVER } from '../decision.js';
 import { CalendarPeriod, type Per } from './calendar.js';
 import { Counter, MOST_COUNT, NO_ROOM, OVER, PeriodMask } from './counter.js';
@@ -25,12 +26,13 @@ export class Quota implements Algorithm {
     per: Per,
     calendar: (now: number) => number,
     marks: SlotMarks | null = null,
+    board: SyncBoard | null = null,
   ) {
     this.quota = Math.min(most, MOST_COUNT);
     this.windowSeconds = DAYS[per] * 86_400;
     this.#calendar = calendar;
     this.#period = new CalendarPeriod(per);
-    this.#counter = new Counter(table, QUOTA, marks);
+    this.#counter = new Counter(table, QUOTA, marks, board);
   }
 
   peek(d: Decision, i: number, h1: number, h2: number, cost: number, now: number): boolean {

@@ -6,6 +6,7 @@
 import type { BucketTable } from '../../../shared/bucket-table.js';
 import type { SlotMarks } from '../../../shared/slot-marks.js';
 import { BUCKET, type Kind } from '../../../shared/slots.js';
+import type { SyncBoard } from '../../../shared/sync-board.js';
 import { type Algorithm, type Decision, NEVER } from '../decision.js';
 import { Counter, MOST_COUNT, NO_ROOM, OVER, PeriodMask } from './counter.js';
 import { noRoom } from './token-bucket.js';
@@ -27,11 +28,12 @@ export class SlidingWindow implements Algorithm {
     kind: Kind = BUCKET,
     time: (now: number) => number = sinceEpoch,
     marks: SlotMarks | null = null,
+    board: SyncBoard | null = null,
   ) {
     this.quota = Math.min(count, MOST_COUNT);
     this.windowSeconds = windowMs / 1000;
     this.#windowMs = windowMs;
-    this.#counter = new Counter(table, kind, marks);
+    this.#counter = new Counter(table, kind, marks, board);
     this.#time = time;
   }
 

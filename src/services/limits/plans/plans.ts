@@ -20,9 +20,13 @@ export class Plans {
   readonly #sameEverywhere: boolean;
   readonly #shared = new Map<boolean, Stage>();
 
-  constructor({ plans, defaultPlan, limits }: Pick<Config, 'plans' | 'defaultPlan' | 'limits'>) {
+  /** `asCounted`: what becomes of each limit on this machine. */
+  constructor(
+    { plans, defaultPlan, limits }: Pick<Config, 'plans' | 'defaultPlan' | 'limits'>,
+    asCounted: (limit: NamedLimit) => NamedLimit = (limit) => limit,
+  ) {
     const byName = Object.entries(plans).map(
-      ([name, plan]) => [name, limitsOfPlan(name, plan, limits)] as const,
+      ([name, plan]) => [name, limitsOfPlan(name, plan, limits).map(asCounted)] as const,
     );
     this.#byName = new Map(byName);
     this.#default = defaultPlan ?? '';

@@ -63,12 +63,20 @@ const OF_CALLER = new Set(['consumer', 'user', 'caller', 'apiKey']);
 
 export class Usage {
   readonly #hasher: KeyHasher;
+  /** For quotas that several machines count together; null: there are none. */
+  readonly #shared: KeyHasher | null;
   readonly #defaultPlan: string;
   readonly #general: readonly Quota[];
   readonly #byPlan: ReadonlyMap<string, readonly Quota[]>;
 
-  constructor({ limits, plans, defaultPlan, defaults, routes }: UsageConfig, seed: Int32Array) {
+  /** `seed` is this machine's, `shared` that of all; null: this one counts alone. */
+  constructor(
+    { limits, plans, defaultPlan, defaults, routes }: UsageConfig,
+    seed: Int32Array,
+    shared: Int32Array | null = null,
+  ) {
     this.#hasher = new KeyHasher(seed);
+    this.#shared = shared === null ? null : new KeyHasher(shared);
     this.#defaultPlan = defaultPlan ?? '';
     const general = new Map<string, Quota>();
     const withPlan: string[] = [];
@@ -183,18 +191,19 @@ export class Usage {
   #hash({ name, config }: Quota, who: Subject & { readonly keyId: string }, route: string): Int32Array {
     const out = new Int32Array(2);
     const x = { identity: { ...who, claims: {} } as unknown as Identity } as Exchange;
-    this.#hasher.begin(this.#hasher.salt(countedAs(name, config, null)));
-    for (const part of compileKey(config, { name: route, service: null, paramNames: [] }))
-      part(this.#hasher, x);
-    this.#hasher.end(out, 0);
+    const hasher = config.mode === 'local' ? this.#hasher : (this.#shared ?? this.#hasher);
+    hasher.begin(hasher.salt(countedAs(name, config, null)));
+    for (const part of compileKey(config, { name: route, service: null, paramNames: [] })) part(hasher, x);
+    hasher.end(out, 0);
     return out;
   }
 }
 
 function quotasIn(named: readonly NamedLimit[], routes: readonly string[]): Quota[] {
   return named.flatMap(({ name, config }) => {
-    const { algorithm, per, by } = config;
-    if (algorithm !== 'quota' || per === undefined) return [];
+    const { algorithm, per, by, mode } = config;
+    // Strict ones are counted in Redis alone.
+    if (algorithm !== 'quota' || per === undefined || mode === 'strict') return [];
     if (!by.every((key) => KNOWN.has(key)) || !by.some((key) => OF_CALLER.has(key))) return [];
     return { name, config, per, routes: [...routes] };
   });

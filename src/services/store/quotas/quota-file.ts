@@ -62,13 +62,22 @@ export class QuotaFile {
   }
 
   /** The secret that the hashes were made with: two words. null: nothing was ever counted. */
-  seed(): Int32Array | null {
-    const bytes = this.#meta.get('seed');
-    return bytes === undefined ? null : Int32Array.of(bytes.readInt32BE(0), bytes.readInt32BE(4));
-  }
+  seed = (): Int32Array | null => this.#seed('seed');
 
   setSeed(seed: Int32Array): void {
     this.#meta.putSync('seed', keyOf(seed[0] as number, seed[1] as number));
+  }
+
+  /** That of quotas which several machines count together; null: there were none. */
+  sharedSeed = (): Int32Array | null => this.#seed('shared-seed');
+
+  setSharedSeed(seed: Int32Array): void {
+    this.#meta.putSync('shared-seed', keyOf(seed[0] as number, seed[1] as number));
+  }
+
+  #seed(name: string): Int32Array | null {
+    const bytes = this.#meta.get(name);
+    return bytes === undefined ? null : Int32Array.of(bytes.readInt32BE(0), bytes.readInt32BE(4));
   }
 
   /**

@@ -24,7 +24,7 @@ function route(headers: HeaderStyle, ...definitions: Record<string, unknown>[]) 
   }));
   const engine = new LimitEngine(memory.table, memory.holds);
   const decided = () => ({ throttled: 0, kept: 0, released: 0 });
-  const env = { memory, engine, headers, counter, decided, log: noting().log, queues: null };
+  const env = { memory, engine, headers, counter, decided, log: noting().log, queues: null, strict: null };
   const stages = limitStages(limits, env, { name: 'r', service: null, paramNames: [] });
   const ask = (status = 200) => {
     const x = new Exchange(0);
