@@ -5,6 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Config } from './config/schema.js';
 import type { MetricsDelta } from './observe/metrics.js';
+import type { ResilienceDelta } from './observe/resilience/service-stats.js';
 import type { DecisionCounts } from './services/authz/decision.js';
 import type { ProviderCounts } from './services/identity.js';
 import type { LimitCounts } from './services/limit-keeper.js';
@@ -79,6 +80,7 @@ export interface WorkerNews {
 /** A worker's counters since its report before, and its state now. */
 export interface WorkerReport {
   routes: MetricsDelta;
+  resilience: ResilienceDelta;
   connections: number;
   inFlight: number;
   generation: number;
@@ -114,9 +116,7 @@ export type PrimaryHandlers = {
 
 /** The primary's end. */
 export interface WorkerLink {
-  /**
-   * Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`.
-   */
+  /** Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`. */
   call<Name extends keyof WorkerCalls>(
     name: Name,
     argument: WorkerCalls[Name][0],

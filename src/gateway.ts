@@ -5,7 +5,7 @@
  *   2 route     which route?                                                          none ─▶ 404, 405 + Allow
  *   3 filter    the route's onRequest stages                                          no ───▶ refused or answered ─▶ 6
  *   4 balance   which endpoint?                                                       all busy ─▶ 503
- *   5 attempt   one try upstream                                                      failed ▶ 4 again, or 502 504
+ *   5 attempt   one try upstream                                                      failed ▶ 4 again, a fallback, or 502 504
  *   6 respond   onResponse stages, stream to the client; a slow client pauses the service
  *   7 done      counters, access line: always, exactly once, also after an abort
  */
@@ -19,7 +19,7 @@ import {
 import type { Config } from './config/schema.js';
 import type { Failure } from './errors.js';
 import * as failures from './errors.js';
-import type { Exchange, RequestBody } from './exchange.js';
+import type { Answer, Exchange, RequestBody } from './exchange.js';
 import { COLLECT_BYTES } from './listen/body.js';
 import { capture } from './listen/capture.js';
 import type { ClientEvents } from './listen/client.js';
@@ -36,6 +36,7 @@ import type { EndpointTable } from './shared/endpoint-table.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
+import { ResiliencePool } from './upstream/retry/resilience.js';
 
 export interface GatewayEnv {
   readonly log: Log;
@@ -61,6 +62,7 @@ export class Gateway implements ClientEvents, Outcome {
   #draining = false;
   readonly #env: GatewayEnv;
   readonly #endpoints: EndpointPool;
+  readonly #resilience = new ResiliencePool();
   readonly #forwarder = new Forwarder(this);
 
   constructor(env: GatewayEnv) {
@@ -153,6 +155,14 @@ export class Gateway implements ClientEvents, Outcome {
     x.client.end();
   }
 
+  onReplaced(x: Exchange, answer: Answer): void {
+    try {
+      answerOwn(x, answer);
+    } catch (error) {
+      this.#crashed(x, error);
+    }
+  }
+
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
     // What clients or our own bounds bring about comes in floods, and is in the access line.
     if (failure.blame === 'upstream') {
@@ -216,6 +226,7 @@ export class Gateway implements ClientEvents, Outcome {
     if (x.done) return;
     x.done = true;
     x.endedAt = performance.now();
+    x.place?.leave(x);
     const { route } = x;
     const stats = route?.stats ?? this.#env.metrics.unrouted;
     const totalMs = x.endedAt - x.startedAt;
@@ -230,7 +241,14 @@ export class Gateway implements ClientEvents, Outcome {
   /** Builds a snapshot beside the old one and swaps the pointer. Throws, and changes nothing, when it cannot be built. */
   apply(config: Config, generation: number, services: FilterServices, rosters: readonly Roster[]): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = { endpoints: this.#endpoints, rosters, metrics, workerId, services };
+    const workshop: Workshop = {
+      endpoints: this.#endpoints,
+      resilience: this.#resilience,
+      rosters,
+      metrics,
+      workerId,
+      services,
+    };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(
       { ...config.accessLog, redactQuery: [...config.accessLog.redactQuery, ...tokenParameters(config)] },
@@ -240,6 +258,7 @@ export class Gateway implements ClientEvents, Outcome {
     );
     this.#snapshot = snapshot;
     this.generation = generation;
+    this.#resilience.adopt([...snapshot.services.values()].flatMap(({ resilience }) => resilience ?? []));
     this.#retireOthers(snapshot);
   }
 

@@ -16,6 +16,9 @@ import { compileFieldValue, fieldBytes, type Render } from '../template.js';
 import { createBalancer } from '../upstream/balance/balancer.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
+import type { FallbackStep } from '../upstream/retry/fallback.js';
+import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
+import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
@@ -37,6 +40,10 @@ export interface Route {
   readonly target: Render;
   /** The service gets the client's `Host`, not its own. */
   readonly keepHost: boolean;
+  /** Instead of those of the service; null: none. */
+  readonly retries: RetryPolicy | null | undefined;
+  /** What to do instead when the service fails; null: nothing. */
+  readonly fallback: readonly FallbackStep[] | null;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
@@ -51,6 +58,7 @@ export interface Snapshot {
 /** What outlives a snapshot. */
 export interface Workshop {
   readonly endpoints: EndpointPool;
+  readonly resilience: ResiliencePool;
   /** What the primary knows of endpoints, for each service of this configuration. */
   readonly rosters: readonly Roster[];
   readonly metrics: WorkerMetrics;
@@ -65,8 +73,11 @@ export type FilterServices = Omit<Env, 'route'>;
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   const services = new Map<string, Service>();
+  const retriedByRoutes = new Set(
+    config.routes.flatMap(({ service, retries }) => (retries === undefined ? [] : [service])),
+  );
   for (const [name, options] of Object.entries(config.services)) {
-    services.set(name, buildService(name, options, workshop));
+    services.set(name, buildService(name, options, retriedByRoutes.has(name), workshop));
   }
   for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
@@ -102,7 +113,12 @@ function reservedNames({ auth, defaults, routes }: Config): string[] {
   return [...IDENTITY_HEADERS, ...mapped, ...(token === undefined ? [] : [token])];
 }
 
-function buildService(name: string, options: ServiceConfig, { endpoints, workerId }: Workshop): Service {
+function buildService(
+  name: string,
+  options: ServiceConfig,
+  retriedByRoutes: boolean,
+  { endpoints, resilience, metrics, workerId }: Workshop,
+): Service {
   const { balance, connections, timeouts, tls } = options;
   const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
   return new Service(name, {
@@ -116,6 +132,7 @@ function buildService(name: string, options: ServiceConfig, { endpoints, workerI
         tls: { ...tls, ...authorities },
       }),
     balancer: (members) => createBalancer(balance, members, workerId - 1),
+    resilience: resilience.get(name, options, retriedByRoutes, metrics.resilience),
   });
 }
 
@@ -144,6 +161,8 @@ function buildRoute(
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
+    retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
+    fallback: buildFallback(route, services, metrics),
   };
 }
 
@@ -156,13 +175,35 @@ function buildPipeline(options: FilterOptions, env: Env, last: Stages): Pipeline
   return compile([...stages, last]);
 }
 
+function buildFallback(
+  { name, fallback }: RouteConfig,
+  services: ReadonlyMap<string, Service>,
+  { resilience }: WorkerMetrics,
+): Route['fallback'] {
+  if (fallback === undefined) return null;
+  return fallback.map(({ service, respond, on }) => {
+    const label = service === undefined ? 'static' : `service:${service}`;
+    return {
+      service: service === undefined ? null : (services.get(service) as Service),
+      answer: respond === undefined ? null : fixedAnswer(respond),
+      statuses: new StatusSet(on),
+      label,
+      count: resilience.fallback(name, label),
+    };
+  });
+}
+
+function fixedAnswer({ status, headers, body }: NonNullable<RouteConfig['respond']>): Answer {
+  return {
+    status,
+    headers: Object.entries(headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
+    body: Buffer.from(body),
+  };
+}
+
 function buildAnswer({ respond, redirect }: RouteConfig, names: readonly string[]): Route['answer'] {
   if (respond !== undefined) {
-    const answer: Answer = {
-      status: respond.status,
-      headers: Object.entries(respond.headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
-      body: Buffer.from(respond.body),
-    };
+    const answer = fixedAnswer(respond);
     return function respondFixed() {
       return answer;
     };

@@ -5,6 +5,7 @@ import { checkAuth } from './checks/auth.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
+import { checkResilience } from './checks/resilience.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
 import { draftConfig } from './draft.js';
@@ -63,6 +64,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkRoutes(draft, report);
+  checkResilience(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
     return { ok: false, mistakes: sortMistakes(mistakes), warnings: sortMistakes(warnings) };

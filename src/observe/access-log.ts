@@ -63,7 +63,7 @@ function createFormat(
     if (x.identity !== null) line += identityOf(x.identity);
     if (x.attempts > 0) {
       line +=
-        `,"service":${text(route?.service?.name ?? '', longest)},"endpoint":${text(x.endpoint, longest)}` +
+        `,"service":${text(x.service?.name ?? '', longest)},"endpoint":${text(x.endpoint, longest)}` +
         `,"attempts":${x.attempts}`;
     }
     line +=
@@ -71,6 +71,7 @@ function createFormat(
       `,"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)}` +
       `,"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
     if (x.failure !== null) line += `,"failure":"${x.failure.code}","blame":"${x.failure.blame}"`;
+    if (x.degraded !== '') line += `,"degraded":${text(x.degraded, longest)}`;
     if (x.aborted) line += ',"aborted":true';
     if (headerNames.length > 0 && maxText === MAX_TEXT) line += `,"headers":${headersOf(x)}`;
     return `${line}}\n`;

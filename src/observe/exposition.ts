@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
+import { resilienceFamilies } from './resilience/families.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
 
 /** Upper bounds of the duration histogram's buckets, in seconds. */
@@ -85,6 +86,7 @@ export const families: readonly Family[] = [
       }
     },
   },
+  ...resilienceFamilies,
   ...accessFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {

@@ -3,6 +3,7 @@ import type { LimitCounter } from '../services/limits/gate.js';
 import { LatencyTotals } from './latency.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
+import { ResilienceTotals } from './resilience/totals.js';
 
 /** Seconds over which `rate` is taken; only complete seconds count. */
 const RATE_SECONDS = 10;
@@ -13,7 +14,7 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
+  'routes' | 'resilience' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
 >;
 
 /**
@@ -28,6 +29,7 @@ export class Totals {
   readonly decisions = new Map<string, DecisionTotals>();
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
+  readonly resilience = new ResilienceTotals();
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -43,9 +45,19 @@ export class Totals {
 
   merge(
     workerId: number,
-    { routes, providers, decisions, limits, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+    {
+      routes,
+      resilience,
+      providers,
+      decisions,
+      limits,
+      keysUsed: _used,
+      sessionsSeen: _seen,
+      ...gauges
+    }: WorkerReport,
   ): void {
     this.workers.set(workerId, gauges);
+    this.resilience.merge(workerId, resilience);
     for (const [name, counts] of providers) {
       const totals = this.providers.get(name) ?? new ProviderTotals();
       this.providers.set(name, totals);
@@ -75,6 +87,7 @@ export class Totals {
   /** Its counters stay, what it was doing is gone. */
   workerGone(workerId: number): void {
     this.workers.delete(workerId);
+    this.resilience.workerGone(workerId);
     for (const totals of this.#routes.values()) totals.workerGone(workerId);
   }
 

@@ -18,7 +18,7 @@ import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
 /** What the try tells its conductor (gateway.ts). */
 export interface Conductor {
   /** The service's head is in `x`, nothing of it has gone to the client. */
-  onHead(x: Exchange, length: number): void;
+  onHead(x: Exchange, attempt: Attempt, length: number): void;
   onCompleted(x: Exchange): void;
   /** No answer; whether another try follows is the conductor's choice, as long as `x.client.begun` is false. */
   onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void;
@@ -32,6 +32,12 @@ const SENDING = 1;
 const AWAITING = 2;
 const RECEIVING = 3;
 const OVER = 4;
+/** Nobody wants the answer: it is read so that the connection can be used again. */
+const DISCARDING = 5;
+
+/** An answer that nobody wants is read up to this many bytes, and for this many milliseconds. */
+const DISCARD_BYTES = 64 * 1024;
+const DISCARD_MS = 1_000;
 
 /**
  * How many times `idle` a client may take before it counts as stalled: the kernel says that there is room only when a
@@ -47,15 +53,18 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   sent = false;
   dueAt = Number.POSITIVE_INFINITY;
   slot = -1;
+  /** `performance.now()`. */
+  startedAt = 0;
 
   readonly #x: Exchange;
   readonly #target: string;
+  /** As they were made for this endpoint: another try may run beside this one. */
+  readonly #headers: string[];
   readonly #timeouts: Timeouts;
   readonly #conductor: Conductor;
   readonly #deadlines: Deadlines;
-  #totalDueAt = Number.POSITIVE_INFINITY;
   #phase = CONNECTING;
-  #startedAt = 0;
+  #toDiscard = DISCARD_BYTES;
   #headAt = 0;
   #paused = false;
   #connection: Connection | null = null;
@@ -71,19 +80,16 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   ) {
     this.#x = x;
     this.#target = target;
+    this.#headers = x.forwardHeaders;
     this.endpoint = endpoint;
     this.#timeouts = timeouts;
     this.#conductor = conductor;
     this.#deadlines = deadlines;
   }
 
-  /**
-   * Goes. `fresh` insists on a new connection; `firstStartedAt` is when the exchange's first try began, from which the
-   * total timeout counts. Reports everything through the conductor.
-   */
-  start(fresh: boolean, now: number, firstStartedAt: number): void {
-    this.#startedAt = now;
-    if (this.#timeouts.total > 0) this.#totalDueAt = firstStartedAt + this.#timeouts.total;
+  /** Goes. `fresh` insists on a new connection. Reports everything through the conductor. */
+  start(fresh: boolean, now: number): void {
+    this.startedAt = now;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
     this.endpoint.began();
@@ -98,7 +104,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
       {
         path: this.#target,
         method: x.method as Dispatcher.HttpMethod,
-        headers: x.forwardHeaders,
+        headers: this.#headers,
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
         body: body === null ? null : (body.whole ?? body.stream()),
@@ -118,8 +124,19 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#phase !== OVER) this.#stop(failures.CLIENT_CLOSED);
   }
 
+  /** Its answer has begun, and something else takes its place: as `abandon`, but a short rest of it is read. */
+  discard(length: number): void {
+    if (this.#phase !== RECEIVING) return;
+    this.#over(null);
+    if (length > DISCARD_BYTES) return this.endpoint.drop(this.#connection as Connection);
+    this.#phase = DISCARDING;
+    this.#deadlines.add(this, performance.now());
+    this.dueAt = this.#deadlines.now + DISCARD_MS;
+  }
+
   expire(): void {
-    if (this.#deadlines.now >= this.#totalDueAt) return this.#fail(failures.TOTAL_TIMEOUT, null);
+    if (this.#phase === DISCARDING) return this.#undiscarded();
+    if (this.#deadlines.now >= this.#x.dueAt) return this.#fail(failures.TOTAL_TIMEOUT, null);
     switch (this.#phase) {
       case CONNECTING:
         return this.#fail(failures.CONNECT_TIMEOUT, null);
@@ -164,7 +181,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     headers: IncomingHttpHeaders,
   ): void {
     // Interim answers (1xx) end here: the listener cannot pass them on.
-    if (this.#phase === OVER) return;
+    if (this.#phase >= OVER) return;
     if (status < 100) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     if (status < 200) return;
     const x = this.#x;
@@ -175,11 +192,16 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     x.status = status;
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
-    this.#conductor.onHead(x, length);
+    this.#conductor.onHead(x, this, length);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#phase !== RECEIVING) return;
+    if (this.#phase !== RECEIVING) {
+      if (this.#phase !== DISCARDING) return;
+      this.#toDiscard -= chunk.length;
+      if (this.#toDiscard < 0) this.#undiscarded();
+      return;
+    }
     this.#dueIn(this.#timeouts.idle);
     bodyPassed(chunk.length);
     if (this.#x.client.write(chunk)) return;
@@ -189,8 +211,14 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   onResponseEnd(): void {
-    if (this.#phase !== RECEIVING) return;
     const connection = this.#connection as Connection;
+    if (this.#phase === DISCARDING) {
+      if (connection.broken) return this.#undiscarded();
+      this.#phase = OVER;
+      this.#deadlines.remove(this);
+      return this.endpoint.release(connection);
+    }
+    if (this.#phase !== RECEIVING) return;
     if (connection.broken) return this.#fail(failures.UPSTREAM_INCOMPLETE, null);
     const x = this.#x;
     this.#over(null);
@@ -200,6 +228,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#phase === OVER) return;
+    if (this.#phase === DISCARDING) return this.#undiscarded();
     this.#fail(this.sent ? exchangeFailure(error, this.#phase === RECEIVING) : connectFailure(error), error);
   }
 
@@ -212,7 +241,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   #dueIn(ms: number): void {
     const due = this.#deadlines.now + ms;
-    this.dueAt = due < this.#totalDueAt ? due : this.#totalDueAt;
+    const last = this.#x.dueAt;
+    this.dueAt = due < last ? due : last;
   }
 
   #fail(failure: Failure, error: Error | null): void {
@@ -231,8 +261,17 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#deadlines.remove(this);
     const x = this.#x;
     if (this.#headAt === 0) this.endpoint.ended(failure, 0, 0);
-    else this.endpoint.ended(failure, x.status, this.#headAt - this.#startedAt);
-    x.upstreamMs += performance.now() - this.#startedAt;
+    else this.endpoint.ended(failure, x.status, this.#headAt - this.startedAt);
+    // One of several that run at once: who conducts them keeps the time.
+    if (x.attempt !== this) return;
+    x.upstreamMs += performance.now() - this.startedAt;
     x.attempt = null;
+  }
+
+  /** The rest of the answer is too long, or does not come. */
+  #undiscarded(): void {
+    this.#phase = OVER;
+    this.#deadlines.remove(this);
+    this.endpoint.drop(this.#connection as Connection);
   }
 }

@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange.js';
 import type { Balancer, Member } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
+import type { Resilience } from './retry/resilience.js';
 
 export interface Timeouts {
   /** Milliseconds for a free connection, the TCP and the TLS handshake together. */
@@ -21,11 +22,14 @@ export interface ServiceParts {
   /** This worker's connections to an endpoint: the same ones for the same entry. */
   open(entry: RosterEntry): Endpoint;
   balancer(members: readonly Member[]): Balancer;
+  readonly resilience: Resilience | null;
 }
 
 export class Service {
   readonly name: string;
   readonly timeouts: Timeouts;
+  /** null: nothing is configured for when it fails or is slow. */
+  readonly resilience: Resilience | null;
   /** Those of the present roster, available or not. */
   endpoints: readonly Endpoint[] = [];
   readonly #parts: ServiceParts;
@@ -35,6 +39,7 @@ export class Service {
   constructor(name: string, parts: ServiceParts) {
     this.name = name;
     this.timeouts = parts.timeouts;
+    this.resilience = parts.resilience;
     this.#parts = parts;
   }
 

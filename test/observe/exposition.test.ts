@@ -87,6 +87,12 @@ function busyGateway(): GatewayFacts {
     route.begin();
     route.done('GET', status, totalMs, 2, 1, 1, failure, 1);
   }
+  const service = metrics.resilience.service('quotes');
+  service.retry(0, 0);
+  service.hedge(0);
+  service.rejected(0);
+  service.bulkhead = { inFlight: 2, waiting: 1, limit: 3 };
+  metrics.resilience.fallback('busy', 'static').count++;
   totals.merge(1, {
     routes: metrics.flush(),
     connections: 3,
@@ -95,6 +101,7 @@ function busyGateway(): GatewayFacts {
     residentBytes: 1e8,
     heapUsedBytes: 1e7,
     droppedLogLines: 0,
+    resilience: metrics.resilience.flush(),
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),

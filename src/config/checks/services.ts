@@ -4,7 +4,12 @@ import type { Report } from './report.js';
 
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
 export function checkServices({ services, routes }: Draft, folder: string, report: Report): void {
-  const used = new Set(routes.map(({ raw }) => raw.service));
+  const used = new Set(
+    routes.flatMap(({ raw, route }) => [
+      raw.service,
+      ...(route?.fallback ?? []).map(({ service }) => service),
+    ]),
+  );
   for (const [name, service] of services) {
     const path = ['services', name];
     if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });

@@ -12,9 +12,10 @@ import {
   pattern,
   template,
   text,
-  unescaped,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { fallback, routeRetries } from './resilience.js';
+import { lowerCaseKeys, respond } from './respond.js';
 
 type Filters = typeof filters;
 type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
@@ -107,36 +108,6 @@ const match = z.strictObject({
         'Whether `%2F` may occur in the path; it then stays encoded. Otherwise such a request is refused.',
       examples: [true],
     }),
-});
-
-const respondOptions = z.strictObject({
-  status: z
-    .int({ error: 'a status from 200 to 599' })
-    .min(200, { error: 'a status from 200 to 599' })
-    .max(599, { error: 'a status from 200 to 599' })
-    .prefault(200)
-    .meta({ description: 'Status of the answer.', examples: [503] }),
-  headers: byHeader(headerValue().transform(unescaped))
-    .prefault({})
-    .meta({ description: 'Headers of the answer.', examples: [{ 'cache-control': 'no-store' }] }),
-  body: z
-    .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())], {
-      error: 'a text, a mapping or a list',
-    })
-    .prefault('')
-    .meta({
-      description: 'Body of the answer. A mapping or a list becomes JSON, with the fitting `content-type`.',
-      examples: ['back soon', { status: 'ok' }],
-    }),
-});
-
-const respond = respondOptions.transform(({ status, headers, body }) => {
-  const lower = lowerCaseKeys(headers);
-  if (typeof body !== 'string') {
-    return { status, headers: { 'content-type': 'application/json', ...lower }, body: JSON.stringify(body) };
-  }
-  const type: Record<string, string> = body === '' ? {} : { 'content-type': 'text/plain; charset=utf-8' };
-  return { status, headers: { ...type, ...lower }, body: unescaped(body) };
 });
 
 const redirectOptions = z.strictObject({
@@ -249,24 +220,34 @@ export const route = z
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
+    retries: routeRetries.optional().meta({
+      description:
+        'Instead of the `retries` of the service, or `off`. They are counted against the budget of the service.',
+      examples: ['off', { attempts: 1, on: ['connect', 503] }],
+    }),
+    fallback: fallback.optional().meta({
+      description:
+        'What to do instead when the service fails, in this order; see [resilience.md](resilience.md#fallbacks).',
+      examples: [[{ service: 'quotes-backup' }, { respond: { body: { quotes: [] } } }]],
+    }),
     ...filterShape,
   })
-  .transform(({ name, match, service, respond, redirect, builtin, rewrite, ...options }) => {
-    const filters: FilterOptions = options;
-    return {
-      name,
-      match,
-      ...(service !== undefined && { service }),
-      ...(respond !== undefined && { respond }),
-      ...(redirect !== undefined && { redirect }),
-      ...(builtin !== undefined && { builtin }),
-      rewrite,
-      filters,
-    };
-  });
+  .transform(
+    ({ name, match, service, respond, redirect, builtin, rewrite, retries, fallback, ...options }) => {
+      const filters: FilterOptions = options;
+      return {
+        name,
+        match,
+        ...(service !== undefined && { service }),
+        ...(respond !== undefined && { respond }),
+        ...(redirect !== undefined && { redirect }),
+        ...(builtin !== undefined && { builtin }),
+        rewrite,
+        ...(retries !== undefined && { retries }),
+        ...(fallback !== undefined && { fallback }),
+        filters,
+      };
+    },
+  );
 
 export type RouteConfig = z.output<typeof route>;
-
-function lowerCaseKeys<V>(record: Record<string, V>): Record<string, V> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key.toLowerCase(), value]));
-}
