@@ -1,6 +1,8 @@
 /**
  * A limit on concurrency that follows latency, after Netflix' "Gradient2": as long as the service answers about as fast as
- * in the long run, the limit grows by its square root; when it becomes slower, it shrinks in that proportion.
+ * in the long run, the limit grows by its square root; when it becomes slower, it shrinks in that proportion. Two things
+ * differ: it begins at the bottom, so that the first measure is not taken under overload, and it hardly believes that slow
+ * is normal as long as the limit is in use.
  */
 export interface GradientOptions {
   readonly min: number;
@@ -11,15 +13,18 @@ export interface GradientOptions {
 
 /** A window ends after this time, */
 const WINDOW_MS = 250;
+/** at the beginning after this: requests wait, or are refused, until the limit has grown to what the service can do; */
+const FIRST_WINDOWS_MS = 50;
 /** if it has so many answers. */
 const ENOUGH = 10;
 /** Windows over which the long run is taken, exponentially. */
 const LONG_RUN = 600;
 /** So many at the beginning count alike. */
 const WARM_UP = 10;
-/** Share of each step that is taken. */
+/** So much slower it learns that the service has become slower for good, as long as the limit is in use. */
+const DOUBT = 10;
+/** Share of each step that is taken, once the limit has met what the service can do. */
 const SMOOTHING = 0.2;
-const FIRST_LIMIT = 20;
 
 export class Gradient {
   options: GradientOptions;
@@ -30,10 +35,12 @@ export class Gradient {
   #sumMs = 0;
   #count = 0;
   #mostInFlight = 0;
+  /** Nothing has slowed down yet: whole steps. */
+  #rising = true;
 
   constructor(options: GradientOptions) {
     this.options = options;
-    this.#limit = clamp(FIRST_LIMIT, options);
+    this.#limit = clamp(options.min, options);
   }
 
   /** A whole number. */
@@ -43,7 +50,9 @@ export class Gradient {
 
   /** An answer began `ms` after its try; `inFlight` were under way. True: the limit may have changed. */
   sample(ms: number, inFlight: number, now: number): boolean {
-    if (this.#count === 0 && now >= this.#windowEndsAt) this.#windowEndsAt = now + WINDOW_MS;
+    if (this.#count === 0 && now >= this.#windowEndsAt) {
+      this.#windowEndsAt = now + (this.#rising ? FIRST_WINDOWS_MS : WINDOW_MS);
+    }
     this.#sumMs += ms;
     this.#count++;
     if (inFlight > this.#mostInFlight) this.#mostInFlight = inFlight;
@@ -56,16 +65,23 @@ export class Gradient {
   }
 
   #step(shortMs: number, inFlight: number): void {
-    this.#windows++;
-    const weight = this.#windows <= WARM_UP ? 1 / this.#windows : 2 / (LONG_RUN + 1);
-    this.#longMs += (shortMs - this.#longMs) * weight;
-    // Long overload must not become the measure of what is normal.
-    if (this.#longMs > 2 * shortMs) this.#longMs *= 0.95;
-    // Traffic that does not use the limit says nothing about it.
-    if (inFlight < this.#limit / 2) return;
+    // Traffic that does not use the limit says nothing about it, but tells how fast the service is when it is free.
+    const used = inFlight >= this.#limit / 2;
+    this.#learn(shortMs, used);
+    if (!used) return;
     const gradient = Math.max(0.5, Math.min(1, (this.options.tolerance * this.#longMs) / shortMs));
+    if (gradient < 1) this.#rising = false;
+    const share = this.#rising ? 1 : SMOOTHING;
     const next = this.#limit * gradient + Math.sqrt(this.#limit);
-    this.#limit = clamp(this.#limit * (1 - SMOOTHING) + next * SMOOTHING, this.options);
+    this.#limit = clamp(this.#limit * (1 - share) + next * share, this.options);
+  }
+
+  #learn(shortMs: number, used: boolean): void {
+    this.#windows++;
+    let weight = this.#windows <= WARM_UP ? 1 / this.#windows : 2 / (LONG_RUN + 1);
+    if (used && shortMs > this.#longMs && this.#windows > 1) weight /= DOUBT;
+    this.#longMs += (shortMs - this.#longMs) * weight;
+    if (this.#longMs > 2 * shortMs) this.#longMs *= 0.95;
   }
 }
 
