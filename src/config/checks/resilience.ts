@@ -2,6 +2,7 @@ import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
 import type { FallbackConfig } from '../schema/resilience.js';
 import type { ServiceConfig } from '../schema/service.js';
+import { formatDuration } from '../units.js';
 import { checkRespondHeaders } from './headers.js';
 import type { Report } from './report.js';
 
@@ -47,7 +48,7 @@ function checkBackoff(
   if (base <= max) return;
   report.mistake({
     path: report.written([...path, 'base'], [...path, 'max']),
-    message: `the first wait (${base}ms) is longer than the longest (${max}ms)`,
+    message: `the first wait (${formatDuration(base)}) is longer than the longest (${formatDuration(max)})`,
     expected: 'base up to max',
   });
 }
