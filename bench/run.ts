@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
- * does not work; `auth`, `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | chaos [POSTS]]`. Leaves with 1 when something
+ * does not work; `auth`, `memory`, `stream`, `soak` and `chaos` also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
+import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
 import { runMemory } from './memory.ts';
 import { runSoak } from './soak-aborts.ts';
@@ -24,9 +25,11 @@ async function run(): Promise<boolean> {
       return runStream(Number(argument ?? 1024));
     case 'soak':
       return runSoak(Number(argument ?? 200_000));
+    case 'chaos':
+      return runChaosBench(Number(argument ?? 100_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | chaos [POSTS]]`,
       );
   }
 }

@@ -143,8 +143,7 @@ export class Gateway implements ClientEvents, Outcome {
     try {
       x.route?.pipeline.onResponse?.(x); // 6
     } catch (error) {
-      x.attempt?.abandon();
-      return this.#crashed(x, error);
+      return this.onCrashed(x, error);
     }
     // The service answers without waiting for the rest of the body.
     if (x.body !== null && !x.body.complete) leaveBody(x, x.body);
@@ -161,6 +160,11 @@ export class Gateway implements ClientEvents, Outcome {
     } catch (error) {
       this.#crashed(x, error);
     }
+  }
+
+  onCrashed(x: Exchange, error: unknown): void {
+    x.attempt?.abandon();
+    this.#crashed(x, error);
   }
 
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
@@ -226,7 +230,6 @@ export class Gateway implements ClientEvents, Outcome {
     if (x.done) return;
     x.done = true;
     x.endedAt = performance.now();
-    x.place?.leave(x);
     const { route } = x;
     const stats = route?.stats ?? this.#env.metrics.unrouted;
     const totalMs = x.endedAt - x.startedAt;
@@ -234,6 +237,7 @@ export class Gateway implements ClientEvents, Outcome {
     route?.pipeline.onDone?.(x);
     this.#accessLog?.(x);
     this.inFlight--;
+    x.place?.leave(x);
   }
 
   // life of the worker -------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ export interface Outcome {
   onCompleted(x: Exchange): void;
   /** No answer, or the rest of it will not come: the last try failed. */
   onFailed(x: Exchange, failure: Failure, error: Error | null): void;
+  /** A mistake of ours. */
+  onCrashed(x: Exchange, error: unknown): void;
   /** The service failed, and the route has an answer for that. */
   onReplaced(x: Exchange, answer: Answer): void;
 }
@@ -55,7 +57,6 @@ export class Forwarder implements Conductor {
     );
     if (now >= x.dueAt) return this.#failed(x, null, failures.TOTAL_TIMEOUT, null);
     if (resilience === null) return this.#try(x, route, service.pick(x, null), false, now);
-    resilience.requested(now);
     const { bulkhead } = resilience;
     if (bulkhead === null || bulkhead.enter(x)) return this.#first(x, route, service, resilience, now);
     const admitted = bulkhead.wait(x, this.#deadlines, now, (hasPlace) => {
@@ -66,34 +67,49 @@ export class Forwarder implements Conductor {
   }
 
   #first(x: Exchange, route: Route, service: Service, resilience: Resilience, now: number): void {
+    resilience.requested(now);
     const endpoint = service.pick(x, null);
     const { hedge } = resilience;
     const afterMs = hedge?.mayHelp(x) && service.endpoints.length > 1 ? hedge.afterMs : Number.NaN;
     if (endpoint === null || Number.isNaN(afterMs)) return this.#try(x, route, endpoint, false, now);
     const race = new Race(x, afterMs, resilience, this.#deadlines, this, this.#another, now);
-    race.start(this.#prepare(x, route, endpoint, race), now);
+    const first = this.#prepare(x, route, endpoint, race);
+    if (first !== null) race.start(first, now);
   }
 
   /** For a race: one more, on another endpoint. */
   readonly #another = (x: Exchange, race: Race, not: Endpoint): Attempt | null => {
-    const endpoint = (x.service as Service).pick(x, not);
-    return endpoint === null || endpoint === not ? null : this.#prepare(x, x.route as Route, endpoint, race);
+    const service = x.service as Service;
+    for (let i = 0; i < service.endpoints.length; i++) {
+      const endpoint = service.pick(x, not);
+      if (endpoint === null) return null;
+      if (!race.asks(endpoint)) return this.#prepare(x, x.route as Route, endpoint, race);
+    }
+    return null;
   };
 
   #try(x: Exchange, route: Route, endpoint: Endpoint | null, fresh: boolean, now: number): void {
     if (endpoint === null) return this.#failed(x, null, failures.NO_ENDPOINT, null);
     const attempt = this.#prepare(x, route, endpoint, this);
+    if (attempt === null) return;
     x.attempt = attempt;
     attempt.start(fresh, now);
   }
 
-  #prepare(x: Exchange, route: Route, endpoint: Endpoint, conductor: Conductor): Attempt {
+  /** null: a stage of the route has failed, and the exchange is over. */
+  #prepare(x: Exchange, route: Route, endpoint: Endpoint, conductor: Conductor): Attempt | null {
     const { timeouts } = x.service as Service;
     x.attempts++;
     x.endpoint = endpoint.url;
-    x.forwardHeaders = forwardHeaders(x, route.keepHost ? x.authority : endpoint.authority);
-    route.pipeline.onForward?.(x);
-    return new Attempt(x, route.target(x), endpoint, timeouts, conductor, this.#deadlines);
+    try {
+      x.forwardHeaders = forwardHeaders(x, route.keepHost ? x.authority : endpoint.authority);
+      route.pipeline.onForward?.(x);
+      return new Attempt(x, route.target(x), endpoint, timeouts, conductor, this.#deadlines);
+    } catch (error) {
+      // Tries also begin from timers, where nobody would catch it.
+      this.#outcome.onCrashed(x, error);
+      return null;
+    }
   }
 
   // what tries tell ----------------------------------------------------------------------------------------------

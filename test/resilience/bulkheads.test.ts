@@ -134,6 +134,27 @@ describe('a bulkhead', () => {
   });
 });
 
+it('a reload makes room for those who wait, and keeps count of those inside', async () => {
+  const config = (maxInFlight: number) => ({
+    services: { one: { endpoints: [service.url], bulkhead: { maxInFlight, maxWaiting: 5, maxWait: '20s' } } },
+    routes: [{ name: 'one', match: { path: '/*' }, service: 'one' }],
+  });
+  const own = await startGateway(config(1));
+  hold('/reloaded');
+  const answers = [exchangeRaw(own.url, get('/reloaded')), exchangeRaw(own.url, get('/reloaded'))];
+  await eventually(() => service.to('/reloaded').length === 1);
+  own.write(config(2));
+  expect((await own.reload()).status).toBe(200);
+  await eventually(() => service.to('/reloaded').length === 2);
+  const third = exchangeRaw(own.url, get('/reloaded'));
+  await eventually(async () => (await counted(own, 'sluice_bulkhead_waiting'))['service="one"'] === 1);
+  expect((await counted(own, 'sluice_bulkhead_in_flight'))['service="one"']).toBe(2);
+  release();
+  expect((await Promise.all([...answers, third])).map(({ status }) => status)).toEqual([200, 200, 200]);
+  await eventually(async () => (await counted(own, 'sluice_bulkhead_in_flight'))['service="one"'] === 0);
+  expect(service.to('/reloaded')).toHaveLength(3);
+});
+
 describe('an adaptive limit', () => {
   it('grows with a service that keeps up, and shrinks with one that slows down', async () => {
     let ms = 5;

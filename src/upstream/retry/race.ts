@@ -57,6 +57,11 @@ export class Race implements Conductor, OngoingAttempt, Timed {
     this.#launch(first, now);
   }
 
+  /** One of those that run is at this endpoint. */
+  asks(endpoint: Endpoint): boolean {
+    return this.#running.some((attempt) => attempt.endpoint === endpoint);
+  }
+
   /** The answer is late. */
   expire(): void {
     const { hedge, stats } = this.#resilience;
@@ -82,9 +87,10 @@ export class Race implements Conductor, OngoingAttempt, Timed {
 
   onHead(x: Exchange, attempt: Attempt, length: number): void {
     if (this.#running.length > 1 && x.status >= FAILING) {
-      x.status = 0;
       this.#forget(attempt);
-      return attempt.discard(length);
+      attempt.discard(length);
+      x.status = 0;
+      return;
     }
     this.#end(attempt);
     x.attempt = attempt;
