@@ -55,6 +55,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   slot = -1;
   /** `performance.now()`. */
   startedAt = 0;
+  /** When the first of those that ran beside it started; else as `startedAt`. */
+  since = 0;
 
   readonly #x: Exchange;
   readonly #target: string;
@@ -90,6 +92,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   /** Goes. `fresh` insists on a new connection. Reports everything through the conductor. */
   start(fresh: boolean, now: number): void {
     this.startedAt = now;
+    this.since = now;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
     this.endpoint.began();
@@ -264,7 +267,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     else this.endpoint.ended(failure, x.status, this.#headAt - this.startedAt);
     // One of several that run at once: who conducts them keeps the time.
     if (x.attempt !== this) return;
-    x.upstreamMs += performance.now() - this.startedAt;
+    x.upstreamMs += performance.now() - this.since;
     x.attempt = null;
   }
 

@@ -116,7 +116,7 @@ export class Forwarder implements Conductor {
 
   onHead(x: Exchange, attempt: Attempt, length: number): void {
     const { resilience } = x.service as Service;
-    resilience?.answered(attempt.startedAt, x.status);
+    resilience?.answered(attempt, x.status);
     if (x.status >= 400 && this.#replaced(x, attempt, length)) return;
     if (x.recovery !== null) resilience?.settle(x.recovery, SUCCESS);
     this.#outcome.onHead(x, length);

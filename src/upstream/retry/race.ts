@@ -95,7 +95,7 @@ export class Race implements Conductor, OngoingAttempt, Timed {
     this.#end(attempt);
     x.attempt = attempt;
     x.endpoint = attempt.endpoint.url;
-    x.upstreamMs += attempt.startedAt - this.#startedAt;
+    attempt.since = this.#startedAt;
     if (attempt !== this.#first) this.#resilience.stats.hedge(HEDGE_WON);
     this.#conductor.onHead(x, attempt, length);
   }

@@ -8,6 +8,7 @@ import {
   type ResilienceStats,
   type ServiceStats,
 } from '../../observe/resilience/service-stats.js';
+import type { Attempt } from '../attempt.js';
 import { Bulkhead, type BulkheadOptions } from '../bulkhead/bulkhead.js';
 import { Budget, type BudgetOptions } from './budget.js';
 import { Latencies, Percentile } from './latencies.js';
@@ -78,11 +79,12 @@ export class Resilience {
   }
 
   /** An answer began. */
-  answered(startedAt: number, status: number): void {
+  answered({ startedAt, since }: Attempt, status: number): void {
     // How fast a failure is says nothing about how long the work takes.
     if (status >= 500) return;
     const now = performance.now();
-    this.#memory.latencies.record(now - startedAt);
+    // With the wait for the first endpoint, if another one has won: hedging must not make slow answers look rare.
+    this.#memory.latencies.record(now - since);
     this.bulkhead?.answered(now - startedAt, now);
   }
 
