@@ -136,8 +136,8 @@ function splitFamily(variable: string): [family: string, name: string] {
   return dot < 0 ? [variable, ''] : [variable.slice(0, dot), variable.slice(dot + 1)];
 }
 
-/** First value of a query parameter, still percent-encoded: safe in a header. */
-function queryValue(query: string, name: string): string {
+/** First value of a query parameter, still percent-encoded: safe in a header. Empty: there is none. */
+export function queryValue(query: string, name: string): string {
   for (const pair of query.split('&')) {
     if (parameterName(pair) === name) return pair.slice(name.length + 1);
   }

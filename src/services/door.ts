@@ -1,9 +1,10 @@
 /** Lets callers in or turns them away: ways in, in the order of the route, then what the route demands of who came in. */
-import { AUTH_UNAVAILABLE, DUPLICATE_CREDENTIALS, INVALID_TOKEN, UNAUTHENTICATED } from '../errors.js';
+import { AUTH_UNAVAILABLE, INVALID_TOKEN, UNAUTHENTICATED } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { CONTINUE, type Env, type Stage, type Verdict } from '../pipeline.js';
 import type { Demands, Denial } from './authz/demands.js';
 import { type Identity, isIdentity, type Outcome, type Provider, type Refusal } from './identity.js';
+import { DUPLICATE } from './tokens/refusals.js';
 
 type Check = (x: Exchange, identity: Identity) => Denial | null | Promise<Denial | null>;
 
@@ -52,7 +53,7 @@ export class Door {
   readonly enter: Stage = (x) => {
     // Two credentials of one kind are refused whatever else would be accepted. One provider sees it by itself.
     if (this.#providers.length > 1 && this.#providers.some((provider) => provider.isAmbiguous(x))) {
-      return this.#turnAway(x, AMBIGUOUS);
+      return this.#turnAway(x, DUPLICATE);
     }
     const outcome = this.#all ? this.#tryAll(x, 0, null) : this.#tryAny(x, 0, null);
     return outcome instanceof Promise
@@ -144,8 +145,6 @@ export class Door {
     return x.refuse(denial.failure, denial.detail);
   }
 }
-
-const AMBIGUOUS: Refusal = { failure: DUPLICATE_CREDENTIALS, reason: 'duplicate' };
 
 /** What a caller can do something about: get credentials that have it. */
 const SHOWABLE: ReadonlySet<Denial['reason']> = new Set(['role', 'scope', 'permission']);

@@ -1,7 +1,7 @@
 /** Opaque tokens: the authorisation server says what they mean (RFC 7662); the primary asks it, once for the machine. */
 import type { PrimaryLink } from '../bus.js';
 import type { IntrospectionConfig } from '../config/schema/auth.js';
-import { AUTH_UNAVAILABLE, DUPLICATE_CREDENTIALS, INVALID_TOKEN } from '../errors.js';
+import { AUTH_UNAVAILABLE, INVALID_TOKEN } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { BoundedMap } from './bounded-map.js';
 import type { Identity, Outcome, Provider, ProviderCounts, Refusal } from './identity.js';
@@ -10,24 +10,18 @@ import type { Introspection } from './primary-answers.js';
 import { ProviderCounter } from './provider-counter.js';
 import { bearerOf, SEVERAL_TOKENS } from './tokens/bearer.js';
 import { identityOf } from './tokens/claims.js';
+import * as refusals from './tokens/refusals.js';
+import { LONGEST_TOKEN } from './tokens/token-form.js';
 
 const REMEMBERED = 50_000;
 /** Bad tokens have a memory of their own: a flood of them must not push out the good ones. */
 const REMEMBERED_INACTIVE = 10_000;
-const LONGEST_TOKEN = 8192;
 /** RFC 6750 §2.1. */
 const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 /** Above the time that the server is given: what remains is the way to the primary. */
 const MARGIN_MS = 1000;
 
-const DUPLICATE: Refusal = { failure: DUPLICATE_CREDENTIALS, reason: 'duplicate' };
-const MALFORMED: Refusal = { failure: INVALID_TOKEN, reason: 'malformed' };
-const TOO_LARGE: Refusal = { failure: INVALID_TOKEN, reason: 'too-large' };
 const INACTIVE: Refusal = { failure: INVALID_TOKEN, reason: 'inactive' };
-const EXPIRED: Refusal = { failure: INVALID_TOKEN, reason: 'expired' };
-const ISSUER: Refusal = { failure: INVALID_TOKEN, reason: 'issuer' };
-const AUDIENCE: Refusal = { failure: INVALID_TOKEN, reason: 'audience' };
-const REVOKED: Refusal = { failure: INVALID_TOKEN, reason: 'revoked' };
 const UNAVAILABLE: Refusal = { failure: AUTH_UNAVAILABLE, reason: 'unavailable' };
 
 export interface IntrospectionEnv {
@@ -68,21 +62,16 @@ export class IntrospectionProvider implements Provider {
   authenticate(x: Exchange): Outcome | Promise<Outcome> {
     const token = bearerOf(x);
     if (token === '') return null;
-    if (token === SEVERAL_TOKENS) return this.#counter.refused(DUPLICATE);
-    if (token.length > LONGEST_TOKEN) return this.#counter.refused(TOO_LARGE);
+    if (token === SEVERAL_TOKENS) return this.#counter.refused(refusals.DUPLICATE);
+    if (token.length > LONGEST_TOKEN) return this.#counter.refused(refusals.TOO_LARGE);
     const known = this.#active.get(token) ?? this.#inactive.get(token);
     if (known !== undefined && this.#env.now() < known.deadAt) {
       this.#counter.hits++;
-      return this.#count(this.#withoutRevoked(known.outcome));
+      return this.#counter.judged(this.#withoutRevoked(known.outcome));
     }
-    if (!TOKEN.test(token)) return this.#counter.refused(MALFORMED);
+    if (!TOKEN.test(token)) return this.#counter.refused(refusals.MALFORMED);
     this.#counter.misses++;
-    return this.#ask(token).then((outcome) => this.#count(outcome));
-  }
-
-  /** What is remembered may have been revoked. */
-  forget(): void {
-    this.#active.clear();
+    return this.#ask(token).then((outcome) => this.#counter.judged(outcome));
   }
 
   flush(): ProviderCounts {
@@ -90,12 +79,6 @@ export class IntrospectionProvider implements Provider {
   }
 
   close(): void {}
-
-  #count(outcome: Identity | Refusal): Identity | Refusal {
-    if (!isIdentity(outcome)) return this.#counter.refused(outcome);
-    this.#counter.accepted++;
-    return outcome;
-  }
 
   #ask(token: string): Promise<Identity | Refusal> {
     let asking = this.#asking.get(token);
@@ -127,9 +110,10 @@ export class IntrospectionProvider implements Provider {
   #judge(claims: Readonly<Record<string, unknown>>, now: number): Identity | Refusal {
     const { issuer, audience } = this.#config;
     const expiresAt = typeof claims.exp === 'number' ? claims.exp * 1000 : Number.POSITIVE_INFINITY;
-    if (now >= expiresAt) return EXPIRED;
-    if (issuer && !issuer.includes(String(claims.iss))) return ISSUER;
-    if (audience && ![claims.aud].flat().some((one) => audience.includes(String(one)))) return AUDIENCE;
+    if (now >= expiresAt) return refusals.EXPIRED;
+    if (issuer && !issuer.includes(String(claims.iss))) return refusals.ISSUER;
+    if (audience && ![claims.aud].flat().some((one) => audience.includes(String(one))))
+      return refusals.AUDIENCE;
     return identityOf(claims, {
       method: 'introspection',
       provider: this.name,
@@ -143,6 +127,6 @@ export class IntrospectionProvider implements Provider {
     const before = this.#env.revokedUser(outcome.user);
     if (before === 0) return outcome;
     const { iat } = outcome.claims;
-    return typeof iat !== 'number' || iat <= before ? REVOKED : outcome;
+    return typeof iat !== 'number' || iat <= before ? refusals.REVOKED : outcome;
   }
 }

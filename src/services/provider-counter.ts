@@ -1,4 +1,4 @@
-import type { ProviderCounts, Refusal } from './identity.js';
+import { type Identity, isIdentity, type ProviderCounts, type Refusal } from './identity.js';
 
 /** Counts what a provider decides, between two reports. */
 export class ProviderCounter {
@@ -11,6 +11,13 @@ export class ProviderCounter {
   refused(refusal: Refusal): Refusal {
     this.#refused[refusal.reason] = (this.#refused[refusal.reason] ?? 0) + 1;
     return refusal;
+  }
+
+  /** Counts what was decided and passes it through. */
+  judged(judgement: Identity | Refusal): Identity | Refusal {
+    if (!isIdentity(judgement)) return this.refused(judgement);
+    this.accepted++;
+    return judgement;
   }
 
   flush(): ProviderCounts {

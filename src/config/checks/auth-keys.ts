@@ -1,24 +1,20 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  type KeyObject,
-  X509Certificate,
-} from 'node:crypto';
+import { createPrivateKey, createSecretKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import {
+  fits,
+  isExponentWeak,
+  isShort,
+  LEAST_RSA_BITS,
+  readPublicKey,
+} from '../../services/tokens/verifying-key.js';
 import type { Path } from '../mistakes.js';
 import type { Algorithm, AuthConfig, JwtConfig, Material } from '../schema/auth.js';
 import type { Report } from './report.js';
 
-/** RFC 8725 §3.5: shorter ones can be guessed or factored. */
-const RSA_BITS = 2048;
-
-/** What an algorithm needs: RFC 7518 §3, RFC 8037 §3.1. */
-export function familyOf(algorithm: Algorithm): 'HMAC' | 'RSA' | 'EC' | 'EdDSA' {
-  if (algorithm.startsWith('HS')) return 'HMAC';
-  if (algorithm === 'EdDSA') return 'EdDSA';
-  return algorithm.startsWith('ES') ? 'EC' : 'RSA';
+/** Whether it takes a secret, not a pair of keys. */
+export function isHmac(algorithm: Algorithm): boolean {
+  return algorithm.startsWith('HS');
 }
 
 /** The keys of a provider that the configuration itself holds: readable, strong, and of use for one of its algorithms. */
@@ -104,7 +100,7 @@ function checkPublicKey(
 ): void {
   const pem = read(material, path, folder, report);
   if (pem === null) return;
-  const key = publicKey(pem);
+  const key = readPublicKey(pem);
   if (key === null) {
     report.mistake({
       path,
@@ -114,13 +110,13 @@ function checkPublicKey(
     return;
   }
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
-  if (modulusLength !== undefined && modulusLength < RSA_BITS) {
+  if (isShort(key)) {
     report.mistake({
       path,
       message: `the RSA key has ${modulusLength} bits`,
-      expected: `at least ${RSA_BITS}`,
+      expected: `at least ${LEAST_RSA_BITS}`,
     });
-  } else if (publicExponent !== undefined && (publicExponent < 3n || publicExponent % 2n === 0n)) {
+  } else if (isExponentWeak(key)) {
     report.mistake({
       path,
       message: `the exponent ${publicExponent} of the RSA key protects nothing`,
@@ -132,36 +128,6 @@ function checkPublicKey(
       message: `the key (${key.asymmetricKeyType}) fits none of ${algorithms.join(', ')}`,
       expected: 'a key for one of the algorithms',
     });
-  }
-}
-
-const CURVES: Readonly<Record<string, string>> = {
-  ES256: 'prime256v1',
-  ES384: 'secp384r1',
-  ES512: 'secp521r1',
-};
-
-function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, algorithm: Algorithm): boolean {
-  switch (asymmetricKeyType) {
-    case 'rsa':
-      return familyOf(algorithm) === 'RSA';
-    case 'rsa-pss':
-      return algorithm.startsWith('PS');
-    case 'ec':
-      return asymmetricKeyDetails?.namedCurve === CURVES[algorithm];
-    case 'ed25519':
-      return algorithm === 'EdDSA';
-    default:
-      return false;
-  }
-}
-
-function publicKey(pem: string): KeyObject | null {
-  if (/PRIVATE KEY/.test(pem)) return null;
-  try {
-    return pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem).publicKey : createPublicKey(pem);
-  } catch {
-    return null;
   }
 }
 

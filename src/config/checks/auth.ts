@@ -7,7 +7,7 @@ import type { Draft, DraftRoute } from '../draft.js';
 import type { Path } from '../mistakes.js';
 import type { AuthConfig, JwtConfig, SessionConfig } from '../schema/auth.js';
 import type { FilterOptions } from '../schema/route.js';
-import { checkKeys, checkSigningKey, familyOf } from './auth-keys.js';
+import { checkKeys, checkSigningKey, isHmac } from './auth-keys.js';
 import { checkClaimHeader } from './headers.js';
 import type { Report } from './report.js';
 
@@ -44,7 +44,7 @@ export function checkAuth(draft: Draft, folder: string, report: Report): void {
 
 function checkJwt(config: JwtConfig, path: Path, folder: string, report: Report): void {
   const { algorithms, secret, publicKey, jwks, issuer, audience } = config;
-  const symmetric = algorithms.filter((algorithm) => familyOf(algorithm) === 'HMAC');
+  const symmetric = algorithms.filter(isHmac);
   const given = Object.entries({ secret, publicKey, jwks }).flatMap(([name, value]) => (value ? [name] : []));
   if (symmetric.length > 0 && symmetric.length < algorithms.length) {
     report.mistake({

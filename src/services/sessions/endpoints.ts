@@ -2,7 +2,7 @@
 import * as failures from '../../errors.js';
 import type { Answer, Exchange } from '../../exchange.js';
 import type { Stage, Verdict } from '../../pipeline.js';
-import { decodeParameter, parameterName } from '../../template.js';
+import { decodeParameter, queryValue } from '../../template.js';
 import type { BuiltinAction } from '../access.js';
 import { isIdentity } from '../identity.js';
 import { cookieOf, sessionCookie } from './cookies.js';
@@ -44,7 +44,7 @@ export function keysEndpoint(jwks: string): Stage {
 }
 
 async function login(x: Exchange, provider: SessionProvider): Promise<Verdict> {
-  const wished = queryParameter(x.query, 'return_to');
+  const wished = decodeParameter(queryValue(x.query, 'return_to'));
   const returnTo = LOCAL_PATH.test(wished) ? wished : provider.config.login.after;
   const answer = await provider.begin(x, returnTo);
   return answer === null ? x.refuse(failures.AUTH_UNAVAILABLE) : x.answer(answer);
@@ -132,11 +132,4 @@ function json(value: unknown, more: readonly string[]): Answer {
 
 function setCookies(values: readonly string[]): string[] {
   return values.flatMap((value) => ['set-cookie', value]);
-}
-
-function queryParameter(query: string, name: string): string {
-  for (const pair of query.split('&')) {
-    if (parameterName(pair) === name) return decodeParameter(pair.slice(name.length + 1));
-  }
-  return '';
 }

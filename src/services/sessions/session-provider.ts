@@ -1,7 +1,7 @@
 /** Browser sessions: a cookie, and behind it a record in the store. Tokens never reach the browser. */
 import type { PrimaryCalls, PrimaryLink } from '../../bus.js';
 import type { SessionConfig } from '../../config/schema/auth.js';
-import { AUTH_UNAVAILABLE, DUPLICATE_CREDENTIALS, INVALID_SESSION } from '../../errors.js';
+import { AUTH_UNAVAILABLE, INVALID_SESSION } from '../../errors.js';
 import type { Answer, Exchange } from '../../exchange.js';
 import { BoundedMap } from '../bounded-map.js';
 import type { Identity, Outcome, Provider, ProviderCounts, Refusal } from '../identity.js';
@@ -10,6 +10,7 @@ import type { Change, RecordReader } from '../store/record-store.js';
 import type { StoredRevocations } from '../store/revocations.js';
 import type { StoreWatch } from '../store/store-watch.js';
 import { identityOf } from '../tokens/claims.js';
+import { DUPLICATE } from '../tokens/refusals.js';
 import { cookieOf, SEVERAL } from './cookies.js';
 import { REPLACED_GRACE_MS, type SessionRecord, sessionId } from './session-record.js';
 
@@ -38,7 +39,6 @@ interface Known {
   readonly revoked: boolean;
 }
 
-const DUPLICATE: Refusal = { failure: DUPLICATE_CREDENTIALS, reason: 'duplicate' };
 const UNKNOWN: Refusal = { failure: INVALID_SESSION, reason: 'unknown' };
 const EXPIRED: Refusal = { failure: INVALID_SESSION, reason: 'expired' };
 const REUSED: Refusal = { failure: INVALID_SESSION, reason: 'reused' };

@@ -1,11 +1,11 @@
 /** Short-lived tokens for services, signed by the gateway: who is calling, in a form that a service can check. */
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSigner } from 'fast-jwt';
 import type { AuthConfig } from '../../config/schema/auth.js';
 import type { Audience, Introduction } from '../access.js';
 import { BoundedMap } from '../bounded-map.js';
 import { claimAt, type Identity } from '../identity.js';
+import { textOf } from './verifying-key.js';
 
 type Config = NonNullable<AuthConfig['context']['jwt']>;
 
@@ -32,7 +32,7 @@ export class InternalTokens implements Introduction {
     this.header = config.header;
     this.#config = config;
     this.#now = now;
-    const material = 'text' in config.key ? config.key.text : readFileSync(config.key.file, 'utf8').trimEnd();
+    const material = textOf(config.key);
     const publicJwk = config.algorithm === 'ES256' ? publicKeyOf(material) : null;
     this.jwks = JSON.stringify({ keys: publicJwk === null ? [] : [publicJwk] });
     this.#sign = createSigner({

@@ -1,14 +1,7 @@
 /** JSON Web Tokens, checked by RFC 8725. */
 import type { JwtConfig } from '../../config/schema/auth.js';
 import type { Exchange } from '../../exchange.js';
-import {
-  type Identity,
-  isIdentity,
-  type Outcome,
-  type Provider,
-  type ProviderCounts,
-  type Refusal,
-} from '../identity.js';
+import type { Identity, Outcome, Provider, ProviderCounts, Refusal } from '../identity.js';
 import { ProviderCounter } from '../provider-counter.js';
 import type { VerifyPool } from '../threads/pool.js';
 import { SEVERAL_TOKENS } from './bearer.js';
@@ -109,16 +102,16 @@ export class JwtProvider implements Provider {
     const flight = this.#flights.get(token);
     if (flight !== undefined) {
       this.#counter.hits++;
-      return flight.then((judgement) => this.#count(judgement));
+      return flight.then((judgement) => this.#counter.judged(judgement));
     }
     this.#counter.misses++;
     const judgement = this.#judge(token);
-    if (!(judgement instanceof Promise)) return this.#count(judgement);
+    if (!(judgement instanceof Promise)) return this.#counter.judged(judgement);
     this.#flights.set(token, judgement);
     return judgement.then(
       (late) => {
         this.#flights.delete(token);
-        return this.#count(late);
+        return this.#counter.judged(late);
       },
       (error) => {
         this.#flights.delete(token);
@@ -139,12 +132,6 @@ export class JwtProvider implements Provider {
     this.#closed = true;
     this.#stopListening?.();
     this.#cache.clear();
-  }
-
-  #count(judgement: Judgement): Judgement {
-    if (!isIdentity(judgement)) return this.#counter.refused(judgement);
-    this.#counter.accepted++;
-    return judgement;
   }
 
   #judge(token: string): Judgement | Promise<Judgement> {

@@ -23,7 +23,7 @@ export interface VerifyingKey {
 }
 
 /** RFC 7518 §3.3. */
-const LEAST_RSA_BITS = 2048;
+export const LEAST_RSA_BITS = 2048;
 
 const CURVES: Readonly<Record<string, string>> = {
   ES256: 'prime256v1',
@@ -72,7 +72,8 @@ export function isSignedBy({ algorithm, secret }: VerifyingKey, token: string, s
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-function textOf(material: Material): string {
+/** Throws when the file has vanished. */
+export function textOf(material: Material): string {
   return 'text' in material ? material.text : readFileSync(material.file, 'utf8').trimEnd();
 }
 
@@ -101,7 +102,8 @@ function publicKey(pem: string, algorithms: readonly Algorithm[], option: string
   return { algorithm, kid: null, secret: null, text: textFor(algorithm, key) };
 }
 
-function readPublicKey(pem: string): KeyObject | null {
+/** null: it is none. */
+export function readPublicKey(pem: string): KeyObject | null {
   // Node would take the public half; but a private key has no business here.
   if (pem.includes('PRIVATE KEY')) return null;
   try {
@@ -111,13 +113,19 @@ function readPublicKey(pem: string): KeyObject | null {
   }
 }
 
-/**
- * RSA keys that are too short, or whose exponent makes no signature of it: with 1 a "signature" is the padded hash itself,
- * which anybody can write, and an even one has no inverse.
- */
-export function isWeak({ asymmetricKeyDetails }: KeyObject): boolean {
-  const { modulusLength, publicExponent } = asymmetricKeyDetails ?? {};
-  if (modulusLength !== undefined && modulusLength < LEAST_RSA_BITS) return true;
+/** RSA keys that can be factored, or whose exponent protects nothing. */
+export function isWeak(key: KeyObject): boolean {
+  return isShort(key) || isExponentWeak(key);
+}
+
+export function isShort({ asymmetricKeyDetails }: KeyObject): boolean {
+  const { modulusLength } = asymmetricKeyDetails ?? {};
+  return modulusLength !== undefined && modulusLength < LEAST_RSA_BITS;
+}
+
+/** With 1 a "signature" is the padded hash itself, which anybody can write, and an even one has no inverse. */
+export function isExponentWeak({ asymmetricKeyDetails }: KeyObject): boolean {
+  const { publicExponent } = asymmetricKeyDetails ?? {};
   return publicExponent !== undefined && (publicExponent < 3n || publicExponent % 2n === 0n);
 }
 
