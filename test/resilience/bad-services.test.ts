@@ -17,7 +17,7 @@ beforeAll(async () => {
   good = await startScriptedService();
   const budget = { share: '100%', minimum: 1_000 };
   const common = {
-    timeouts: { connect: '300ms', firstByte: '300ms', idle: '300ms', total: '1500ms' },
+    timeouts: { connect: '500ms', firstByte: '500ms', idle: '500ms', total: '3s' },
     retries: { attempts: 2, on: ['connect', 'reset', 'timeout', '5xx'], backoff: { base: '1ms' }, budget },
     bulkhead: { maxInFlight: 8, maxWaiting: 0 },
   };

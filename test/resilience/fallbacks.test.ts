@@ -16,7 +16,7 @@ const STATIC = { respond: { status: 200, headers: { 'x-static': '1' }, body: { q
 beforeAll(async () => {
   service = await startScriptedService();
   backup = await startScriptedService();
-  const timeouts = { firstByte: '200ms' };
+  const timeouts = { firstByte: '600ms' };
   gateway = await startGateway({
     accessLog: 'all',
     services: {

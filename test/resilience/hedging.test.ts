@@ -21,7 +21,9 @@ beforeAll(async () => {
   gateway = await startGateway({
     accessLog: 'all',
     services: {
-      pair: { endpoints, hedge, timeouts: { firstByte: '400ms' } },
+      pair: { endpoints, hedge },
+      brief: { endpoints, hedge, timeouts: { firstByte: '400ms' } },
+      patient: { endpoints, hedge: { after: '5s', budget } },
       alone: { endpoints: [a.url], hedge },
       poor: { endpoints, hedge: { after: '60ms', budget: { share: 0, minimum: 0 } } },
       usual: { endpoints, hedge: { after: 'p90', budget } },
@@ -31,7 +33,7 @@ beforeAll(async () => {
         retries: { attempts: 1, on: ['reset', 503], backoff: { base: '1ms' }, budget },
       },
     },
-    routes: ['pair', 'alone', 'poor', 'usual', 'both'].map((name) => ({
+    routes: ['pair', 'brief', 'patient', 'alone', 'poor', 'usual', 'both'].map((name) => ({
       name,
       match: { path: `/${name}/*` },
       service: name,
@@ -65,6 +67,21 @@ const later = (ms: number, text: string): Script => {
   return (socket) => void setTimeout(() => socket.destroyed || socket.write(ok(text, `X-From: ${text}`)), ms);
 };
 const never: Script = () => {};
+
+/** The first resets its connection when the second is there, which then does as it is told. */
+function together(then: Script): [first: Script, second: Script] {
+  const both = Promise.withResolvers<void>();
+  return [
+    async (socket) => {
+      await both.promise;
+      socket.resetAndDestroy();
+    },
+    async (socket, request) => {
+      both.resolve();
+      await then(socket, request);
+    },
+  ];
+}
 
 describe('an answer that is late', () => {
   it.each([
@@ -105,10 +122,10 @@ describe('an answer that is late', () => {
   });
 
   it('is a failure when neither comes', async () => {
-    inTurn('/pair/never', never);
-    const answer = await exchangeRaw(gateway.url, get('/pair/never'));
+    inTurn('/brief/never', never);
+    const answer = await exchangeRaw(gateway.url, get('/brief/never'));
     expect(JSON.parse(answer.body.toString()).code).toBe('UPSTREAM_FIRST_BYTE_TIMEOUT');
-    expect(requests('/pair/never')).toHaveLength(2);
+    expect(requests('/brief/never')).toHaveLength(2);
   });
 
   it('is waited for when the second endpoint fails', async () => {
@@ -124,8 +141,8 @@ describe('an answer that is late', () => {
   });
 
   it('loses to the second one when it fails', async () => {
-    const tooLate: Script = (socket) => void setTimeout(() => socket.resetAndDestroy(), 100);
-    inTurn('/pair/first-fails', tooLate, later(150, 'second'));
+    const [waits, second] = together(later(50, 'second'));
+    inTurn('/pair/first-fails', waits, second);
     expect((await exchangeRaw(gateway.url, get('/pair/first-fails'))).body.toString()).toBe('second');
   });
 
@@ -140,18 +157,17 @@ describe('an answer that is late', () => {
   });
 
   it('that fails both times is tried again as configured', async () => {
-    const tooLate: Script = (socket) => void setTimeout(() => socket.resetAndDestroy(), 100);
-    inTurn('/both/retry', tooLate, (socket) => void socket.resetAndDestroy(), later(0, 'third'));
+    const [waits, second] = together((socket) => void socket.resetAndDestroy());
+    inTurn('/both/retry', waits, second, later(0, 'third'));
     expect((await exchangeRaw(gateway.url, get('/both/retry'))).body.toString()).toBe('third');
   });
 });
 
 describe('one request it remains', () => {
   it('when the answer is in time', async () => {
-    inTurn('/pair/in-time', later(5, 'first'));
-    await exchangeRaw(gateway.url, get('/pair/in-time'));
-    await sleep(120);
-    expect(requests('/pair/in-time')).toHaveLength(1);
+    inTurn('/patient/in-time', later(50, 'first'));
+    await exchangeRaw(gateway.url, get('/patient/in-time'));
+    expect(requests('/patient/in-time')).toHaveLength(1);
   });
 
   it.each([

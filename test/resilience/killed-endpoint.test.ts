@@ -26,6 +26,6 @@ it('one of 3 endpoints is killed under 64 busy connections: no GET fails', async
   const { answered, failed, closed } = await load.stop();
   expect(failed).toEqual([]);
   expect(closed).toBe(0);
-  expect(before).toBeGreaterThan(100);
-  expect(answered - before).toBeGreaterThan(100);
+  expect(before).toBeGreaterThan(50);
+  expect(answered - before).toBeGreaterThan(50);
 });

@@ -23,16 +23,18 @@ beforeAll(async () => {
   gateway = await startGateway({
     accessLog: 'all',
     services: {
-      alone: { endpoints: [a.url], timeouts, retries },
-      pair: { endpoints: [a.url, b.url], timeouts, retries },
+      alone: { endpoints: [a.url], retries },
+      timed: { endpoints: [a.url], timeouts, retries },
+      pair: { endpoints: [a.url, b.url], retries },
       classes: { endpoints: [a.url], retries: { ...retries, on: ['5xx', 429] } },
       hasty: { endpoints: [a.url], timeouts: { total: '400ms' }, retries },
       closed: { endpoints: [REFUSING], retries },
       quick: { endpoints: [a.url], retries: { ...retries, backoff: { max: '250ms' } } },
-      plain: { endpoints: [a.url], timeouts },
+      plain: { endpoints: [a.url] },
     },
     routes: [
       { name: 'alone', match: { path: '/*' }, service: 'alone' },
+      { name: 'timed', match: { path: '/timed/*' }, service: 'timed' },
       { name: 'pair', match: { path: '/pair/*' }, service: 'pair' },
       { name: 'classes', match: { path: '/classes/*' }, service: 'classes' },
       { name: 'hasty', match: { path: '/hasty/*' }, service: 'hasty' },
@@ -94,7 +96,7 @@ describe('a GET', () => {
       (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-First: 1\r\n\r\n'),
     ],
   ])('that %s is tried again', async (what, script) => {
-    const path = `/get/${encodeURIComponent(what)}`;
+    const path = `/${what.includes('in time') ? 'timed' : 'get'}/${encodeURIComponent(what)}`;
     inTurn(a, path, script, fine);
     const answer = await exchangeRaw(gateway.url, get(path));
     expect([answer.status, answer.body.toString()]).toEqual([200, 'fine']);
@@ -190,7 +192,7 @@ describe('a POST', () => {
     ['that meets a reset', reset, 502],
     ['that gets no answer in time', silent, 504],
   ])('%s is not tried again', async (what, script, status) => {
-    const path = `/post/${encodeURIComponent(what)}`;
+    const path = `/${what.includes('in time') ? 'timed' : 'post'}/${encodeURIComponent(what)}`;
     inTurn(a, path, script, fine);
     expect((await exchangeRaw(gateway.url, post(path, 'body'))).status).toBe(status);
     await sleep(50);
@@ -331,7 +333,7 @@ it('retries are counted by reason and result', async () => {
   });
   for (const labels of [
     'service="alone",reason="reset",result="success"',
-    'service="alone",reason="timeout",result="success"',
+    'service="timed",reason="timeout",result="success"',
     'service="alone",reason="status",result="failed"',
     'service="closed",reason="connect",result="failed"',
   ])
