@@ -49,16 +49,18 @@ export class Resilience {
   /** How long it takes the service to begin an answer, half of the time. */
   readonly #typical: Percentile;
 
-  constructor(options: ResilienceConfig, memory: Memory, stats: ServiceStats) {
+  constructor(options: ResilienceConfig, memory: Memory) {
     const { retries, hedge, bulkhead } = options;
-    this.stats = stats;
+    this.stats = memory.stats;
     this.#options = options;
     this.#memory = memory;
     this.#typical = new Percentile(memory.latencies, 0.5);
     this.retries = retries === undefined ? null : new RetryPolicy(retries);
     this.hedge = hedge === undefined ? null : hedgeOf(hedge, memory);
     this.bulkhead =
-      bulkhead === undefined ? null : (memory.bulkhead ?? new Bulkhead(bulkheadOptions(bulkhead), stats));
+      bulkhead === undefined
+        ? null
+        : (memory.bulkhead ?? new Bulkhead(bulkheadOptions(bulkhead), memory.stats));
   }
 
   /** Its snapshot is in force: what was learnt goes on under these options. */
@@ -147,6 +149,7 @@ interface Memory {
   readonly budget: Budget;
   readonly hedgeBudget: Budget;
   readonly latencies: Latencies;
+  readonly stats: ServiceStats;
   bulkhead: Bulkhead | null;
 }
 
@@ -172,17 +175,22 @@ export class ResiliencePool {
         budget: new Budget(DEFAULT_BUDGET),
         hedgeBudget: new Budget(DEFAULT_BUDGET),
         latencies: new Latencies(),
+        stats: stats.service(name),
         bulkhead: null,
       };
       this.#memories.set(name, memory);
     }
-    return new Resilience(options, memory, stats.service(name));
+    return new Resilience(options, memory);
   }
 
   /** A snapshot is in force that has these. */
   adopt(current: readonly Resilience[]): void {
     const names = new Set(current.map(({ stats }) => stats.name));
-    for (const name of this.#memories.keys()) if (!names.has(name)) this.#memories.delete(name);
+    for (const [name, { stats }] of this.#memories) {
+      if (names.has(name)) continue;
+      stats.bulkhead = null;
+      this.#memories.delete(name);
+    }
     for (const resilience of current) resilience.adopt();
   }
 }
