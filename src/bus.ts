@@ -19,15 +19,14 @@ import type {
   SessionRefresh,
 } from './services/primary-answers.js';
 import type { Roster } from './upstream/balance/roster.js';
+import type { SocketCounts } from './websocket/keeper.js';
 
 /** The environment variable that tells a forked process which worker it is: from 1, and the same for a replacement. */
 export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
 
-/** What comes with each configuration: memory to share, by the path it is opened by, and what only the primary knows. */
+/** What comes with each configuration. Memory goes by the path it is opened by; null: it cannot be shared. */
 export interface Supplies {
-  /** What limits are counted in; null: there is none to share. */
   readonly limits: string | null;
-  /** The endpoint table; null: it cannot be shared. */
   readonly endpoints: string | null;
   readonly rosters: readonly Roster[];
 }
@@ -94,6 +93,8 @@ export interface WorkerReport {
   decisions: ReadonlyMap<string, DecisionCounts>;
   /** What each limit has decided. */
   limits: LimitCounts;
+  /** What WebSockets have done; null: there were none. */
+  sockets: SocketCounts | null;
   /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
   keysUsed: ReadonlyMap<string, number>;
   /** Sessions that were used since: the hashes they are stored under. */

@@ -258,6 +258,29 @@ export const DECISION_UNAVAILABLE = failure(
   { proxyStatus: 'proxy_internal_error' },
 );
 
+// WebSocket handshakes.
+export const BAD_HANDSHAKE = failure(
+  'BAD_HANDSHAKE',
+  400,
+  'client',
+  'Bad handshake',
+  'The handshake is not one of RFC 6455.',
+);
+export const WEBSOCKET_VERSION = failure(
+  'WEBSOCKET_VERSION',
+  426,
+  'client',
+  'Upgrade required',
+  'Only version 13 of the WebSocket protocol is spoken here.',
+);
+export const ORIGIN_REFUSED = failure(
+  'ORIGIN_REFUSED',
+  403,
+  'client',
+  'Forbidden',
+  'Pages of this origin may not open a socket here.',
+);
+
 // How much of it.
 export const RATE_LIMITED = failure(
   'RATE_LIMITED',

@@ -31,8 +31,33 @@ export interface Client {
   end(): void;
   /** The answer has begun and cannot be completed: cut the connection, so that it never looks complete. */
   cut(): void;
+  /** Whether the connection can become a WebSocket. */
+  readonly upgradable: boolean;
+  /** Makes it one, with `x.answerHeaders` beside the fields of the protocol. null: the client has gone. */
+  accept(protocol: string, events: SocketEvents): ClientSocket | null;
   /** The head has gone out: from now on the answer can only be completed or cut. */
   readonly begun: boolean;
+}
+
+/** The client's end of a WebSocket. Implemented in `listen/`. */
+export interface ClientSocket {
+  send(message: Buffer, binary: boolean): void;
+  /** Bytes that the client has not taken yet. */
+  readonly waiting: number;
+  /** Closes in order; code 0: without one. Its events may still come. */
+  end(code: number, reason: string): void;
+  /** Without a close frame. */
+  cut(): void;
+}
+
+/** What the client's end of a WebSocket tells. Implemented in `websocket/`. */
+export interface SocketEvents {
+  /** The message is only lent: it is gone when this returns. */
+  onMessage(message: ArrayBuffer, binary: boolean): void;
+  /** The client has taken some of what waited for it. */
+  onDrain(): void;
+  /** Once. `code` 1006: without a close frame; `reason` is then the listener's own. */
+  onClosed(code: number, reason: string): void;
 }
 
 /** The request's body, read from the client as fast as somebody takes it. Implemented in `listen/`. */
@@ -144,6 +169,8 @@ export class Exchange {
   /** Who took the place of the route's service: `service:NAME` or `static`; empty: nobody. */
   degraded = '';
   attempt: OngoingAttempt | null = null;
+  /** The service is asked for a WebSocket. */
+  dialling = false;
   attempts = 0;
   /** Address of the endpoint last tried: for the log, never for the client. */
   endpoint = '';
@@ -160,6 +187,11 @@ export class Exchange {
   failure: Failure | null = null;
   /** Replaces the failure's general detail. */
   detail = '';
+
+  /** `performance.now()` when it became a WebSocket; 0: it has not. */
+  acceptedAt = 0;
+  /** Why the WebSocket ended; 1006: without a close frame. */
+  closeCode = 0;
 
   // 7 done ---------------------------------------------------------------------------------------------------
   endedAt = 0;

@@ -27,12 +27,17 @@ import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
+import type { SocketKeeper } from './websocket/keeper.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
 const LINGER_MS = 1000;
 const DRAIN_POLL_MS = 20;
+/** For the close frame of a WebSocket to be answered: until then, cutting the connection could overtake it. */
+const CLOSE_FRAME_MS = 300;
 const LAST_WORDS_MS = 200;
+/** Of the time for a drain, in which sockets are closed one after the other. */
+const SOCKETS_SHARE = 0.5;
 
 export class GatewayWorker implements WorkerHandlers {
   readonly #id: number;
@@ -42,6 +47,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #loopDelay = new LoopDelay();
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
+  #sockets: SocketKeeper | null = null;
   #running: {
     config: Config;
     log: Log;
@@ -132,9 +138,10 @@ export class GatewayWorker implements WorkerHandlers {
   /** Prepares what filters ask for, and swaps the snapshot. */
   async #put(gateway: Gateway, { config, generation, supplies }: WorkerCalls['apply'][0]): Promise<void> {
     const limits = await this.#limits.prepare(config, supplies.limits);
+    const sockets = await this.#socketsFor(config, gateway);
     const prepared = await this.#access.prepare(config);
     try {
-      gateway.apply(config, generation, { access: prepared.access, limits }, supplies.rosters);
+      gateway.apply(config, generation, { access: prepared.access, limits }, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
@@ -142,14 +149,25 @@ export class GatewayWorker implements WorkerHandlers {
     this.#access.adopt(prepared);
   }
 
+  /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
+  async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
+    if (this.#sockets !== null || !routes.some(({ websocket }) => websocket !== null)) return this.#sockets;
+    const { SocketKeeper } = await import('./websocket/keeper.js');
+    this.#sockets = new SocketKeeper(gateway);
+    return this.#sockets;
+  }
+
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
-    gateway.drain();
+    gateway.drain(timeoutMs * SOCKETS_SHARE);
     listener.stopAccepting();
     const startedAt = performance.now();
     const elapsedMs = () => performance.now() - startedAt;
-    const isDone = () => listener.connections() === 0 || (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS);
+    const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
+    const isDone = () =>
+      listener.connections() === 0 ||
+      (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
     while (!isDone() && elapsedMs() < timeoutMs) await sleep(DRAIN_POLL_MS);
     const cut = gateway.inFlight;
     listener.close();
@@ -172,6 +190,7 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
+      sockets: this.#sockets?.report() ?? null,
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

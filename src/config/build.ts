@@ -22,6 +22,7 @@ import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
+import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
 
 /** One route, compiled. */
@@ -44,6 +45,8 @@ export interface Route {
   readonly retries: RetryPolicy | null | undefined;
   /** What to do instead when the service fails; null: nothing. */
   readonly fallback: readonly FallbackStep[] | null;
+  /** null: handshakes are ordinary requests. */
+  readonly websocket: WebSocketConfig | null;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
@@ -163,6 +166,7 @@ function buildRoute(
     keepHost: route.rewrite.host === 'keep',
     retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
     fallback: buildFallback(route, services, metrics),
+    websocket: route.websocket,
   };
 }
 

@@ -32,6 +32,11 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
     running.listen.maxHeaderBytes,
     next.listen.maxHeaderBytes,
   );
+  listen.maxMessageBytes = keep(
+    'listen.maxMessageBytes',
+    running.listen.maxMessageBytes,
+    next.listen.maxMessageBytes,
+  );
   keep('listen.tls', onOff(running.listen.tls), onOff(next.listen.tls));
   if (onOff(running.listen.tls) !== onOff(next.listen.tls)) listen.tls = running.listen.tls;
 

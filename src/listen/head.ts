@@ -187,15 +187,15 @@ class HeadReader {
     this.headers = kept;
   }
 
-  /** The client asked for the connection to end with this exchange. */
-  wantsClose(): boolean {
+  /** `Connection` says so: that it is to end with this exchange, or to become another one. */
+  wants(option: 'close' | 'upgrade'): boolean {
     return (
       this.connection !== '' &&
       this.connection !== 'keep-alive' &&
       this.connection
         .toLowerCase()
         .split(/[\s,]+/)
-        .includes('close')
+        .includes(option)
     );
   }
 }

@@ -70,6 +70,7 @@ function createFormat(
       `,"status":${x.status},"bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut}` +
       `,"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)}` +
       `,"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
+    if (x.closeCode !== 0) line += `,"close_code":${x.closeCode}`;
     if (x.failure !== null) line += `,"failure":"${x.failure.code}","blame":"${x.failure.blame}"`;
     if (x.degraded !== '') line += `,"degraded":${text(x.degraded, longest)}`;
     if (x.aborted) line += ',"aborted":true';

@@ -1,5 +1,6 @@
 import type { WorkerReport } from '../bus.js';
 import type { LimitCounter } from '../services/limits/gate.js';
+import { SocketTotals } from './families/sockets.js';
 import { LatencyTotals } from './latency.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
@@ -30,6 +31,7 @@ export class Totals {
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
   readonly resilience = new ResilienceTotals();
+  readonly sockets = new SocketTotals();
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -73,6 +75,7 @@ export class Totals {
       this.limits.set(name, totals);
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
+    if (gauges.sockets !== null) this.sockets.merge(gauges.sockets);
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);

@@ -3,6 +3,8 @@
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
 
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
@@ -12,17 +14,9 @@ import type { Connection } from './connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Endpoint, Taker } from './endpoint.js';
 import { connectFailure, exchangeFailure } from './errors.js';
+import type { Conductor } from './forwarder.js';
 import type { Timeouts } from './service.js';
 import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
-
-/** What the try tells its conductor (gateway.ts). */
-export interface Conductor {
-  /** The service's head is in `x`, nothing of it has gone to the client. */
-  onHead(x: Exchange, attempt: Attempt, length: number): void;
-  onCompleted(x: Exchange): void;
-  /** No answer; whether another try follows is the conductor's choice, as long as `x.client.begun` is false. */
-  onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void;
-}
 
 /** Waits for a connection. */
 const CONNECTING = 0;
@@ -53,7 +47,6 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   sent = false;
   dueAt = Number.POSITIVE_INFINITY;
   slot = -1;
-  /** `performance.now()`. */
   startedAt = 0;
   /** When the first of those that ran beside it started; else as `startedAt`. */
   since = 0;
@@ -111,6 +104,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
         body: body === null ? null : (body.whole ?? body.stream()),
+        ...(x.dialling && { upgrade: 'websocket' }),
       },
       this,
     );
@@ -138,7 +132,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   expire(): void {
-    if (this.#phase === DISCARDING) return this.#undiscarded();
+    if (this.#phase === DISCARDING) return this.#discarded(false);
     if (this.#deadlines.now >= this.#x.dueAt) return this.#fail(failures.TOTAL_TIMEOUT, null);
     switch (this.#phase) {
       case CONNECTING:
@@ -198,11 +192,36 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#conductor.onHead(x, this, length);
   }
 
+  onRequestUpgrade(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
+    if (this.#phase >= OVER) return void socket.destroy();
+    const x = this.#x;
+    const connection = this.#connection as Connection;
+    x.status = status;
+    takeAnswerHead(x, headers);
+    this.#phase = OVER;
+    this.#deadlines.remove(this);
+    x.upstreamMs += performance.now() - this.startedAt;
+    x.attempt = null;
+    // The socket is no longer the connection's, and does not count among those of the endpoint.
+    this.endpoint.drop(connection);
+    this.#conductor.onUpgraded(x, this, socket as Socket);
+  }
+
+  /** The socket that came of it has ended: until then it counts as in flight. */
+  socketEnded(): void {
+    this.endpoint.ended(null, 101, this.#headAt - this.startedAt);
+  }
+
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#phase !== RECEIVING) {
       if (this.#phase !== DISCARDING) return;
       this.#toDiscard -= chunk.length;
-      if (this.#toDiscard < 0) this.#undiscarded();
+      if (this.#toDiscard < 0) this.#discarded(false);
       return;
     }
     this.#dueIn(this.#timeouts.idle);
@@ -215,12 +234,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   onResponseEnd(): void {
     const connection = this.#connection as Connection;
-    if (this.#phase === DISCARDING) {
-      if (connection.broken) return this.#undiscarded();
-      this.#phase = OVER;
-      this.#deadlines.remove(this);
-      return this.endpoint.release(connection);
-    }
+    if (this.#phase === DISCARDING) return this.#discarded(!connection.broken);
     if (this.#phase !== RECEIVING) return;
     if (connection.broken) return this.#fail(failures.UPSTREAM_INCOMPLETE, null);
     const x = this.#x;
@@ -231,7 +245,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#phase === OVER) return;
-    if (this.#phase === DISCARDING) return this.#undiscarded();
+    if (this.#phase === DISCARDING) return this.#discarded(false);
     this.#fail(this.sent ? exchangeFailure(error, this.#phase === RECEIVING) : connectFailure(error), error);
   }
 
@@ -271,10 +285,12 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     x.attempt = null;
   }
 
-  /** The rest of the answer is too long, or does not come. */
-  #undiscarded(): void {
+  /** Not `whole`: the rest of the answer is too long, or does not come. */
+  #discarded(whole: boolean): void {
+    const connection = this.#connection as Connection;
     this.#phase = OVER;
     this.#deadlines.remove(this);
-    this.endpoint.drop(this.#connection as Connection);
+    if (whole) this.endpoint.release(connection);
+    else this.endpoint.drop(connection);
   }
 }

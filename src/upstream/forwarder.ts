@@ -1,10 +1,11 @@
 /** Steps 4 and 5: chooses an endpoint, tries it, and tries again when nothing can have been executed twice. */
+import type { Socket } from 'node:net';
 import type { Route } from '../config/build.js';
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Answer, Exchange } from '../exchange.js';
 import { FAILED, SUCCESS } from '../observe/resilience/service-stats.js';
-import { Attempt, type Conductor } from './attempt.js';
+import { Attempt } from './attempt.js';
 import { waitForBody } from './body-wait.js';
 import { Deadlines } from './deadlines.js';
 import type { Endpoint } from './endpoint.js';
@@ -23,12 +24,25 @@ export interface Outcome {
   /** The head of the service's answer is in `x`, nothing of it has gone to the client. `length` is -1 when unknown. */
   onHead(x: Exchange, length: number): void;
   onCompleted(x: Exchange): void;
+  /** The service speaks WebSocket from here on; its half of the handshake is in `x`. `ended` is to be called once, when the socket is over. */
+  onUpgraded(x: Exchange, socket: Socket, ended: () => void): void;
   /** No answer, or the rest of it will not come: the last try failed. */
   onFailed(x: Exchange, failure: Failure, error: Error | null): void;
   /** A mistake of ours. */
   onCrashed(x: Exchange, error: unknown): void;
   /** The service failed, and the route has an answer for that. */
   onReplaced(x: Exchange, answer: Answer): void;
+}
+
+/** What the try tells its conductor. */
+export interface Conductor {
+  /** The service's head is in `x`, nothing of it has gone to the client. */
+  onHead(x: Exchange, attempt: Attempt, length: number): void;
+  onCompleted(x: Exchange): void;
+  /** The service speaks WebSocket from here on, on this socket; its half of the handshake is in `x`. */
+  onUpgraded(x: Exchange, attempt: Attempt, socket: Socket): void;
+  /** No answer; whether another try follows is the conductor's choice, as long as `x.client.begun` is false. */
+  onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void;
 }
 
 /** Tries that follow by themselves at most, without any configuration. */
@@ -125,6 +139,13 @@ export class Forwarder implements Conductor {
   onCompleted(x: Exchange): void {
     x.place?.leave(x);
     this.#outcome.onCompleted(x);
+  }
+
+  onUpgraded(x: Exchange, attempt: Attempt, socket: Socket): void {
+    if (x.recovery !== null) (x.service as Service).resilience?.settle(x.recovery, SUCCESS);
+    // A bulkhead bounds requests: sockets stay for hours, and are counted by the endpoint.
+    x.place?.leave(x);
+    this.#outcome.onUpgraded(x, socket, () => attempt.socketEnded());
   }
 
   onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void {

@@ -14,6 +14,7 @@ describe('a configuration', () => {
         port: 8080,
         tls: null,
         maxHeaderBytes: 16_384,
+        maxMessageBytes: 4_194_304,
         underscoreHeaders: 'reject',
         trustedProxies: [],
         proxyProtocol: false,

@@ -4,6 +4,7 @@ import { routeConflicts } from '../../route/table.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
 import type { RouteConfig } from '../schema/route.js';
+import { formatSize } from '../units.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
@@ -18,6 +19,7 @@ export function checkRoutes(draft: Draft, report: Report): void {
     if (item.route === undefined) continue;
     checkPath(item.index, item.route, report);
     checkRewrite(item.index, item.route, item.raw, report);
+    checkWebSocket(item, draft.settings.listen.maxMessageBytes, report);
     checkValues(item.index, item.route, report);
   }
   checkConflicts(draft.routes, report);
@@ -117,6 +119,25 @@ function checkRewrite(
     });
   }
   if (rewrite.path !== undefined) checkRewritePath(rewrite.path, match.path, [...path, 'path'], report);
+}
+
+function checkWebSocket({ index, route, raw }: DraftRoute, mostBytes: number, report: Report): void {
+  const path = ['routes', index, 'websocket'];
+  if (!route?.websocket) return;
+  if (!Object.hasOwn(raw, 'service')) {
+    report.mistake({
+      path,
+      at: 'key',
+      message: 'sockets are opened to a service, and this route has none',
+      expected: 'a service beside it',
+    });
+  }
+  if (route.websocket.maxMessage <= mostBytes) return;
+  report.mistake({
+    path: report.written([...path, 'maxMessage'], path),
+    message: `messages of ${formatSize(route.websocket.maxMessage)} are more than the listener reads`,
+    expected: `at most listen.maxMessageBytes, which is ${formatSize(mostBytes)}`,
+  });
 }
 
 function checkRewritePath(template: string, matched: string, path: PropertyKey[], report: Report): void {

@@ -16,6 +16,7 @@ import {
 import { reject } from '../units.js';
 import { fallback, routeRetries } from './resilience.js';
 import { lowerCaseKeys, respond } from './respond.js';
+import { websocket } from './websocket.js';
 
 type Filters = typeof filters;
 type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
@@ -219,6 +220,7 @@ export const route = z
         'An answer about logins instead of a service: what it does, or a mapping with `action` and `provider`.',
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
+    websocket: websocket.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     retries: routeRetries.optional().meta({
       description:
@@ -233,7 +235,19 @@ export const route = z
     ...filterShape,
   })
   .transform(
-    ({ name, match, service, respond, redirect, builtin, rewrite, retries, fallback, ...options }) => {
+    ({
+      name,
+      match,
+      service,
+      respond,
+      redirect,
+      builtin,
+      rewrite,
+      websocket,
+      retries,
+      fallback,
+      ...options
+    }) => {
       const filters: FilterOptions = options;
       return {
         name,
@@ -245,6 +259,7 @@ export const route = z
         rewrite,
         ...(retries !== undefined && { retries }),
         ...(fallback !== undefined && { fallback }),
+        websocket: websocket ?? null,
         filters,
       };
     },

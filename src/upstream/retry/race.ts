@@ -2,12 +2,14 @@
  * A try whose answer is late gets company: the same request to another endpoint. The first answer wins, the others are
  * abandoned. To the exchange and to the conductor it looks like one try.
  */
+import type { Socket } from 'node:net';
 import type { Failure } from '../../errors.js';
 import type { Exchange, OngoingAttempt } from '../../exchange.js';
 import { HEDGE_NO_BUDGET, HEDGE_SENT, HEDGE_WON } from '../../observe/resilience/service-stats.js';
-import type { Attempt, Conductor } from '../attempt.js';
+import type { Attempt } from '../attempt.js';
 import type { Deadlines, Timed } from '../deadlines.js';
 import type { Endpoint } from '../endpoint.js';
+import type { Conductor } from '../forwarder.js';
 import type { Resilience } from './resilience.js';
 
 /** An answer with such a status is no reason to give up one that may be better. */
@@ -98,6 +100,11 @@ export class Race implements Conductor, OngoingAttempt, Timed {
     attempt.since = this.#startedAt;
     if (attempt !== this.#first) this.#resilience.stats.hedge(HEDGE_WON);
     this.#conductor.onHead(x, attempt, length);
+  }
+
+  /** Handshakes run no races. */
+  onUpgraded(x: Exchange, attempt: Attempt, socket: Socket): void {
+    this.#conductor.onUpgraded(x, attempt, socket);
   }
 
   onCompleted(x: Exchange): void {

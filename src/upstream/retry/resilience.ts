@@ -34,7 +34,7 @@ export class Hedge {
 
   /** One that costs the service no more than the time to answer it. */
   mayHelp(x: Exchange): boolean {
-    return (x.method === 'GET' || x.method === 'HEAD') && x.body === null;
+    return (x.method === 'GET' || x.method === 'HEAD') && x.body === null && !x.dialling;
   }
 }
 
