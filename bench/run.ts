@@ -1,11 +1,13 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | chaos [POSTS]]`. Leaves with 1 when something
- * does not work; `auth`, `memory`, `stream`, `soak` and `chaos` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | limits [quick] | memory | overload | stream [MIB] | soak [REQUESTS] | chaos [POSTS]]`. Leaves
+ * with 1 when something does not work; all but `quick` and the comparison also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
+import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
+import { runOverload } from './overload.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
 
@@ -19,8 +21,12 @@ async function run(): Promise<boolean> {
       return true;
     case 'auth':
       return runAuth(argument === 'quick');
+    case 'limits':
+      return runLimits(argument === 'quick');
     case 'memory':
       return runMemory();
+    case 'overload':
+      return runOverload();
     case 'stream':
       return runStream(Number(argument ?? 1024));
     case 'soak':
@@ -29,7 +35,7 @@ async function run(): Promise<boolean> {
       return runChaosBench(Number(argument ?? 100_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | chaos [POSTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | limits [quick] | memory | overload | stream [MIB] | soak [REQUESTS] | chaos [POSTS]]`,
       );
   }
 }

@@ -299,6 +299,14 @@ export const LIMIT_TABLE_FULL = failure(
 );
 
 // The gateway cannot serve it now.
+export const OVERLOADED = failure(
+  'OVERLOADED',
+  503,
+  'gateway',
+  'Gateway overloaded',
+  'The gateway has more to do than it can; see Retry-After.',
+  { proxyStatus: 'connection_limit_reached' },
+);
 export const SERVICE_BUSY = failure(
   'SERVICE_BUSY',
   503,

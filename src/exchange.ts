@@ -8,6 +8,7 @@ import type { Failure } from './errors.js';
 import type { Verdict } from './pipeline.js';
 import type { Identity } from './services/identity.js';
 import type { LimitTicket } from './services/limits/gate.js';
+import type { Waiter } from './services/limits/queue/waiter.js';
 import type { Bulkhead } from './upstream/bulkhead/bulkhead.js';
 import type { Recovery } from './upstream/retry/recovery.js';
 import type { Service } from './upstream/service.js';
@@ -151,6 +152,10 @@ export class Exchange {
   retryAfterS = 0;
   /** What limits have taken and may have to give back. */
   limitTickets: LimitTicket[] | null = null;
+  /** While it waits for a limit. */
+  limitWait: Waiter | null = null;
+  /** Milliseconds it has waited for limits. */
+  waitedMs = 0;
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 

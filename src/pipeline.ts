@@ -4,6 +4,7 @@
  */
 import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
+import type { Overload } from './overload/overload.js';
 import type { Access } from './services/access.js';
 import type { Limits } from './services/limit-keeper.js';
 
@@ -44,6 +45,8 @@ export interface Env {
   readonly access: Access;
   /** How much of it. */
   readonly limits: Limits;
+  /** Whether there is too much to do. */
+  readonly overload: Overload;
 }
 
 /** One file in `filters/` is one of these. */

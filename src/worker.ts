@@ -3,13 +3,13 @@
  * primary's own process; else this file is what each forked process runs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkerReport } from './bus/report.js';
 import {
   linkToPrimary,
   type PrimaryLink,
   WORKER_ID_VARIABLE,
   type WorkerCalls,
   type WorkerHandlers,
-  type WorkerReport,
 } from './bus.js';
 import type { Config } from './config/schema.js';
 import { Gateway } from './gateway.js';
@@ -20,6 +20,7 @@ import type { LineSink } from './observe/line-sink.js';
 import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
+import { OverloadKeeper } from './overload/keeper.js';
 import { AccessKeeper } from './services/access-keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
@@ -48,6 +49,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
   #sockets: SocketKeeper | null = null;
+  readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
     log: Log;
@@ -76,7 +78,7 @@ export class GatewayWorker implements WorkerHandlers {
       workerId: this.#id,
       table: openEndpointTable(supplies.endpoints, this.#id),
     });
-    await this.#put(gateway, { config, generation, supplies });
+    await this.#put(gateway, { config, generation, supplies }, log);
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -130,23 +132,30 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#drained !== null) throw new Error('the worker is draining');
     // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
     await running.listener.update(config.listen);
-    await this.#put(running.gateway, next);
+    await this.#put(running.gateway, next, running.log);
     running.config = config;
     running.log.level = config.log.level;
   }
 
   /** Prepares what filters ask for, and swaps the snapshot. */
-  async #put(gateway: Gateway, { config, generation, supplies }: WorkerCalls['apply'][0]): Promise<void> {
-    const limits = await this.#limits.prepare(config, supplies.limits);
+  async #put(
+    gateway: Gateway,
+    { config, generation, supplies }: WorkerCalls['apply'][0],
+    log: Log,
+  ): Promise<void> {
+    const limits = await this.#limits.prepare(config, supplies.limits, log);
+    const overload = await this.#overload.prepare(config, gateway, log);
     const sockets = await this.#socketsFor(config, gateway);
     const prepared = await this.#access.prepare(config);
     try {
-      gateway.apply(config, generation, { access: prepared.access, limits }, supplies.rosters, sockets);
+      const services = { access: prepared.access, limits, overload };
+      gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    await this.#overload.adopt(config);
   }
 
   /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
@@ -173,6 +182,7 @@ export class GatewayWorker implements WorkerHandlers {
     listener.close();
     clearInterval(reports);
     this.#loopDelay.stop();
+    this.#overload.close();
     await this.#access.close();
     return { cut };
   }
@@ -191,6 +201,9 @@ export class GatewayWorker implements WorkerHandlers {
       ...this.#access.report(),
       limits: this.#limits.report(),
       sockets: this.#sockets?.report() ?? null,
+      waits: this.#limits.reportWaits(),
+      adaptive: this.#limits.reportAdaptive(),
+      overload: this.#overload.report(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { checkAuth } from './checks/auth.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
+import { checkOverload } from './checks/overload.js';
 import type { Report } from './checks/report.js';
 import { checkResilience } from './checks/resilience.js';
 import { checkRoutes } from './checks/routes.js';
@@ -63,6 +64,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkServices(draft, folder, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
+  checkOverload(draft, report);
   checkRoutes(draft, report);
   checkResilience(draft, report);
 

@@ -3,6 +3,7 @@ import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
 import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
+import { overload } from './schema/overload.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
 
@@ -52,6 +53,7 @@ export const schema = z.strictObject({
   limiter: limiter
     .prefault({})
     .meta({ description: 'What limits are counted in, and what clients learn of them.' }),
+  overload,
   drain,
   log,
   accessLog,

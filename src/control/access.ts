@@ -1,5 +1,7 @@
 /** The primary's part in knowing who calls: keys of issuers, logins, the store. All of it only if the configuration asks. */
-import type { PrimaryHandlers, WorkerReport } from '../bus.js';
+
+import type { WorkerReport } from '../bus/report.js';
+import type { PrimaryHandlers } from '../bus.js';
 import type { JwtConfig } from '../config/schema/auth.js';
 import type { Config } from '../config/schema.js';
 import { writeAudit } from '../observe/audit.js';

@@ -1,5 +1,5 @@
 /** A part of the control plane: what the primary tells each of them. */
-import type { WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
 import type { Config } from '../config/schema.js';
 
 export interface Department {

@@ -71,6 +71,7 @@ function createFormat(
       `,"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)}` +
       `,"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
     if (x.closeCode !== 0) line += `,"close_code":${x.closeCode}`;
+    if (x.waitedMs > 0) line += `,"waited_ms":${ms(x.waitedMs)}`;
     if (x.failure !== null) line += `,"failure":"${x.failure.code}","blame":"${x.failure.blame}"`;
     if (x.degraded !== '') line += `,"degraded":${text(x.degraded, longest)}`;
     if (x.aborted) line += ',"aborted":true';

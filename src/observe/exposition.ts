@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
+import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import { resilienceFamilies } from './resilience/families.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
@@ -90,6 +92,8 @@ export const families: readonly Family[] = [
   ...resilienceFamilies,
   ...accessFamilies,
   ...socketFamilies,
+  ...waitFamilies,
+  ...overloadFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

@@ -1,7 +1,10 @@
-import type { WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
+import { type OverloadReport, SHED_SLOTS } from '../overload/overload.js';
+import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { LimitCounter } from '../services/limits/gate.js';
 import { SocketTotals } from './families/sockets.js';
 import { LatencyTotals } from './latency.js';
+import { WaitTotals } from './limits/waits.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
 import { ResilienceTotals } from './resilience/totals.js';
@@ -15,8 +18,17 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'resilience' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
->;
+  | 'routes'
+  | 'resilience'
+  | 'providers'
+  | 'decisions'
+  | 'limits'
+  | 'waits'
+  | 'adaptive'
+  | 'overload'
+  | 'keysUsed'
+  | 'sessionsSeen'
+> & { readonly overload: Omit<OverloadReport, 'shed'> | null };
 
 /**
  * What all workers counted since the gateway started. The primary adds up what they report, so a counter never goes
@@ -32,6 +44,12 @@ export class Totals {
   readonly limits = new Map<string, LimitCounter>();
   readonly resilience = new ResilienceTotals();
   readonly sockets = new SocketTotals();
+  /** Who waits for them, by name. */
+  readonly waits = new Map<string, WaitTotals>();
+  /** By limit. */
+  readonly adaptive = new Map<string, AdaptiveCounts>();
+  /** Refused for overload: see `OverloadReport`. */
+  readonly shed = new Float64Array(SHED_SLOTS);
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -53,12 +71,19 @@ export class Totals {
       providers,
       decisions,
       limits,
+      waits,
+      adaptive,
+      overload,
       keysUsed: _used,
       sessionsSeen: _seen,
       ...gauges
     }: WorkerReport,
   ): void {
-    this.workers.set(workerId, gauges);
+    const { pressure, refusing } = overload ?? {};
+    this.workers.set(workerId, {
+      ...gauges,
+      overload: pressure && refusing ? { pressure, refusing } : null,
+    });
     this.resilience.merge(workerId, resilience);
     for (const [name, counts] of providers) {
       const totals = this.providers.get(name) ?? new ProviderTotals();
@@ -76,6 +101,19 @@ export class Totals {
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
     if (gauges.sockets !== null) this.sockets.merge(gauges.sockets);
+    for (const [name, counts] of waits) {
+      const totals = this.waits.get(name) ?? new WaitTotals();
+      this.waits.set(name, totals);
+      totals.merge(workerId, counts);
+    }
+    for (const [name, counts] of adaptive) {
+      const totals = this.adaptive.get(name) ?? { throttled: 0, kept: 0, released: 0 };
+      this.adaptive.set(name, totals);
+      for (const key of Object.keys(totals) as (keyof AdaptiveCounts)[]) totals[key] += counts[key];
+    }
+    overload?.shed.forEach((count, slot) => {
+      this.shed[slot]! += count;
+    });
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);
@@ -90,6 +128,7 @@ export class Totals {
   /** Its counters stay, what it was doing is gone. */
   workerGone(workerId: number): void {
     this.workers.delete(workerId);
+    for (const totals of this.waits.values()) totals.workerGone(workerId);
     this.resilience.workerGone(workerId);
     for (const totals of this.#routes.values()) totals.workerGone(workerId);
   }

@@ -31,7 +31,14 @@ describe('a configuration', () => {
         verification: { threads: 'auto', queue: 4096 },
       },
       limits: {},
-      limiter: { keys: 1_000_000, whenFull: 'evict-oldest', inFlight: 16_384, headers: 'standard' },
+      limiter: {
+        keys: 1_000_000,
+        whenFull: 'evict-oldest',
+        inFlight: 16_384,
+        adaptiveKeys: 20_000,
+        headers: 'standard',
+      },
+      overload: null,
       drain: { delay: 2_000, timeout: 30_000 },
       log: { level: 'info' },
       accessLog: {

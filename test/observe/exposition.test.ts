@@ -106,6 +106,28 @@ function busyGateway(): GatewayFacts {
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     sockets: { open: 2, opened: 3, messagesIn: 5, messagesOut: 8, closed: { 1000: 1 } },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
+    waits: new Map([
+      [
+        'perUser',
+        {
+          waiting: 2,
+          entered: 5,
+          admitted: 1,
+          refused: 0,
+          left: 1,
+          expired: 1,
+          full: 0,
+          waitedMs: 1_500,
+          classes: [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0],
+        },
+      ],
+    ]),
+    adaptive: new Map([['unusual', { throttled: 1, kept: 0, released: 1 }]]),
+    overload: {
+      pressure: { inFlight: 0.5 },
+      refusing: { critical: 0, normal: 0, background: 0.25 },
+      shed: Float64Array.of(3, 0, 0, 0, 0, 0, 0, 0, 0),
+    },
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },

@@ -4,6 +4,7 @@ import type { RouteConfig } from '../../config/schema/route.js';
 import type { Config } from '../../config/schema.js';
 import { Exchange } from '../../exchange.js';
 import type { AuthOptions } from '../../filters/auth.js';
+import { NO_OVERLOAD } from '../../overload/overload.js';
 import { normalHost } from '../../route/host.js';
 import { Lookalikes, readsOneWay } from '../../route/lookalikes.js';
 import { canonicalPath, pathFault } from '../../route/path.js';
@@ -111,6 +112,7 @@ export class Trial {
       route: { name, service, paramNames: paramNames(match.path) },
       access: this.#access(),
       limits: NO_LIMITS,
+      overload: NO_OVERLOAD,
     });
   }
 

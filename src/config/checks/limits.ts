@@ -32,6 +32,7 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
     look(item.route.filters.limit, ['routes', item.index, 'limit']);
     const own = item.route.filters.limit;
     const path = own === undefined ? ['defaults', 'limit'] : ['routes', item.index, 'limit'];
+    checkCompany(own ?? defaults.limit ?? [], path, limits, report);
     checkKeys(item, own ?? defaults.limit ?? [], path, limits, Boolean(authOf(item, defaults)), report);
   }
   for (const name of names) {
@@ -39,6 +40,23 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
       report.warning({ path: ['limits', name], at: 'key', message: `no route uses the limit "${name}"` });
     }
   }
+}
+
+/** Whoever waits is decided about again and again, and each time the past of an adaptive limit would count it. */
+function checkCompany(
+  listed: Listed,
+  path: Path,
+  limits: Readonly<Record<string, LimitConfig>>,
+  report: Report,
+): void {
+  const configs = listed.map((one) => (typeof one === 'string' ? limits[one] : one));
+  const adaptive = configs.findIndex((config) => config?.algorithm === 'adaptive');
+  if (adaptive < 0 || !configs.some((config) => config !== undefined && config.over !== 'reject')) return;
+  report.mistake({
+    path: report.written([...path, adaptive], path),
+    message: 'an adaptive limit cannot stand beside one that lets requests wait',
+    expected: 'one of the two',
+  });
 }
 
 function authOf({ route }: DraftRoute, defaults: Draft['settings']['defaults']): unknown {
@@ -58,14 +76,20 @@ function checkKeys(
     const config = typeof one === 'string' ? limits[one] : one;
     if (config === undefined) continue;
     const at = report.written([...path, index], path);
-    if (!asksWho && needsIdentity(config)) {
+    if (!asksWho && needsIdentity({ ...config, over: 'reject' })) {
       report.mistake({
         path: at,
         message: `the route "${route?.name ?? number}" has no auth: all its callers would share one bucket`,
         expected: 'auth on the route, or a limit by ip, header or param',
       });
+    } else if (!asksWho && needsIdentity(config)) {
+      report.mistake({
+        path: at,
+        message: `the route "${route?.name ?? number}" has no auth: all who wait would be alike`,
+        expected: 'auth on the route, or fairBy ip, header or param and no weights',
+      });
     }
-    for (const key of config.by) {
+    for (const key of [...config.by, ...(config.over === 'reject' ? [] : (config.over.queue.fairBy ?? []))]) {
       const name = key.startsWith('param:') ? key.slice('param:'.length) : null;
       if (name === null || params.includes(name)) continue;
       report.mistake({

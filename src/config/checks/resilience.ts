@@ -1,6 +1,6 @@
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
-import type { FallbackConfig } from '../schema/resilience.js';
+import type { FallbackConfig } from '../schema/resilience/fallback.js';
 import type { ServiceConfig } from '../schema/service.js';
 import { formatDuration } from '../units.js';
 import { checkRespondHeaders } from './headers.js';

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
+import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
+import { over, overContradictions, type QueueConfig } from './queue.js';
 
 /** Milliseconds in what may stand behind the slash of a rate. */
 const PERIODS: Record<string, number> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -46,7 +48,7 @@ function meantRate(value: string): string | undefined {
 }
 
 /** What requests share a bucket by: `user`, `header:x-tenant`. Output: header names in lower case. */
-function limitKey() {
+export function limitKey() {
   const expected = `one of ${PLAIN_KEYS.join(', ')}, header:NAME, claim:NAME, param:NAME`;
   return z
     .string({ error: expected })
@@ -103,11 +105,11 @@ export const limit = z
         examples: [['user'], ['apiKey', 'route'], ['header:x-tenant']],
       }),
     algorithm: z
-      .enum(['token-bucket', 'sliding-window', 'concurrency'])
+      .enum(['token-bucket', 'sliding-window', 'concurrency', 'adaptive'])
       .prefault('token-bucket')
       .meta({
         description:
-          '`token-bucket`: `rate` on average, `burst` at once. `sliding-window`: at most `rate` in any window. `concurrency`: `max` in flight.',
+          '`token-bucket`: `rate` on average, `burst` at once. `sliding-window`: at most `rate` in any window. `concurrency`: `max` in flight. `adaptive`: a key far off its own past is throttled to `floor`.',
         examples: ['sliding-window'],
       }),
     rate: z
@@ -136,10 +138,21 @@ export const limit = z
       description: 'What a request takes from the limit. Absent: 1.',
       examples: [{ header: 'x-cost', default: 1, max: 50 }],
     }),
+    over: over(limitKey())
+      .prefault('reject')
+      .meta({
+        description:
+          'What happens to a request over the limit: `reject` (429), or it waits in a `queue` for its turn. Not with `quota`.',
+        examples: ['queue', { queue: { max: 200, deadline: '2s', fairBy: ['user'] } }],
+      }),
+    ...adaptiveShape(rate),
     shadow: z
       .boolean()
-      .prefault(false)
-      .meta({ description: 'Counts and reports, but lets pass.', examples: [true] }),
+      .optional()
+      .meta({
+        description: 'Counts and reports, but lets pass. Absent: false, but true for `adaptive`.',
+        examples: [true],
+      }),
     ipv6Prefix: count(1, 128)
       .prefault(64)
       .meta({ description: 'IPv6 addresses that agree in so many bits are one `ip`.', examples: [56] }),
@@ -170,6 +183,13 @@ export const limiter = z.strictObject({
         'Requests under limits of `concurrency` that a worker may have in flight, each limit counted.',
       examples: [65_536],
     }),
+  adaptiveKeys: count(1_000, 10_000_000)
+    .prefault(20_000)
+    .meta({
+      description:
+        'Keys of limits with `algorithm: adaptive` whose past there is room for, 108 bytes each, made with the rest. When there are more, those seen longest ago are forgotten.',
+      examples: [200_000],
+    }),
   headers: z
     .enum(['standard', 'legacy', 'both', 'off'])
     .prefault('standard')
@@ -195,6 +215,8 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
   const byRate = algorithm === 'token-bucket' || algorithm === 'sliding-window';
   const refuse = (path: string, message: string, expected?: string) =>
     context.addIssue({ code: 'custom', path: [path], message, params: { expected } });
+  overContradictions(value, refuse);
+  if (adaptiveContradictions(value, refuse)) return;
   const needs = (path: 'rate' | 'max', example: string) => {
     if (value[path] === undefined) refuse('algorithm', `${algorithm} needs ${path}`, example);
   };
@@ -222,7 +244,9 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
 }
 
 interface Unchecked {
-  algorithm: Configured['algorithm'];
+  by: string[];
+  over: 'reject' | { queue: QueueConfig };
+  algorithm: string;
   rate?: RateConfig | Record<string, RateConfig>;
   burst?: number;
   max?: number;

@@ -14,8 +14,9 @@ import {
   text,
 } from '../fields.js';
 import { reject } from '../units.js';
-import { fallback, routeRetries } from './resilience.js';
-import { lowerCaseKeys, respond } from './respond.js';
+import { fallback } from './resilience/fallback.js';
+import { lowerCaseKeys, respond } from './resilience/respond.js';
+import { routeRetries } from './resilience/retries.js';
 import { websocket } from './websocket.js';
 
 type Filters = typeof filters;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { fileName, origin, text } from '../fields.js';
 import { duration } from '../units.js';
-import { bulkhead, hedge, retries } from './resilience.js';
+import { bulkhead } from './resilience/bulkhead.js';
+import { hedge, retries } from './resilience/retries.js';
 
 const endpointOptions = z.strictObject({
   url: origin().meta({

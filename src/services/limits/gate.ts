@@ -3,11 +3,13 @@ import type { LimitConfig } from '../../config/schema/limits.js';
 import { LIMIT_TABLE_FULL, RATE_LIMITED } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import { CONTINUE, type Env, type Stage, type Stages, type Verdict } from '../../pipeline.js';
+import { AdaptiveWatch, type WatchEnv } from './adaptive/watch.js';
 import type { Algorithm } from './decision.js';
 import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
-import type { LimitMemory } from './memory.js';
+import type { Queues } from './queue/arrival.js';
+import type { Judge, Question } from './queue/waiter.js';
 
 /** A limit as a route has it. */
 export interface NamedLimit {
@@ -17,12 +19,13 @@ export interface NamedLimit {
 
 export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
 
-export interface GateEnv {
-  readonly memory: LimitMemory;
+export interface GateEnv extends WatchEnv {
   readonly engine: LimitEngine;
   readonly headers: HeaderStyle;
   /** By the limit's name; the same for all routes. */
   readonly counter: (limit: string) => LimitCounter;
+  /** For requests that wait; null: no limit of the configuration lets any. */
+  readonly queues: Queues | null;
 }
 
 /** What a limit has decided since the last report. */
@@ -42,6 +45,10 @@ export interface LimitTicket {
   readonly holds: Int32Array;
   readonly hashes: Int32Array;
   readonly costs: Float64Array;
+  /** Bit i: limit i was on trial and would have refused, so nothing was taken from it. */
+  readonly shadowed: number;
+  /** When that was. */
+  readonly takenAt: number;
 }
 
 /** The stages of a route's limits. Throws a RangeError for more than a decision has room for. */
@@ -51,17 +58,27 @@ export function limitStages(limits: readonly NamedLimit[], env: GateEnv, route: 
   const late = limits.filter(({ config }) => needsIdentity(config));
   const isBoth = early.length > 0 && late.length > 0;
   const holds = limits.some(({ config }) => config.algorithm === 'concurrency');
+  const waits = limits.some(({ config }) => config.over !== 'reject');
   const before = early.length === 0 ? null : new Gate(early, env, route, isBoth || holds);
   const after = late.length === 0 ? null : new Gate(late, env, route, holds);
+  const adaptive = limits.filter(({ config }) => config.algorithm === 'adaptive');
+  const watch = adaptive.length === 0 ? null : new AdaptiveWatch(adaptive, env, route);
+  const told = (check: Stage) => watch?.telling(check) ?? check;
+  const watchEnd = watch?.onDone ?? null;
   return {
-    ...(before !== null && { onArrival: before.check }),
-    ...(after !== null && { onRequest: after.check }),
+    ...(before !== null && { onArrival: told(before.check) }),
+    ...(after !== null && { onRequest: told(after.check) }),
     ...(env.headers !== 'off' && { onResponse: tellLimits(env.headers) }),
-    ...(holds && { onDone: (x: Exchange) => release(x, env) }),
+    ...((holds || waits || watchEnd !== null) && {
+      onDone: (x: Exchange) => {
+        if (holds || waits) release(x, env);
+        watchEnd?.(x);
+      },
+    }),
   };
 }
 
-class Gate {
+class Gate implements Judge {
   readonly check: Stage;
   readonly #env: GateEnv;
   readonly #limits: readonly Limit[];
@@ -73,6 +90,9 @@ class Gate {
   readonly #variants: LimitVariant[];
   readonly #hashes: Int32Array;
   readonly #prices: Float64Array;
+  readonly #question: Question;
+  /** null: no limit of these lets anybody wait. */
+  readonly #arrivals: ReturnType<Queues['at']> | null;
 
   constructor(limits: readonly NamedLimit[], env: GateEnv, route: Env['route'], takesNote: boolean) {
     this.#env = env;
@@ -84,11 +104,13 @@ class Gate {
     this.#variants = this.#limits.map((limit) => limit.variant([]));
     this.#hashes = new Int32Array(2 * limits.length);
     this.#prices = new Float64Array(limits.length);
+    this.#question = { variants: this.#variants, hashes: this.#hashes, prices: this.#prices };
+    const waits = limits.some(({ config }) => config.over !== 'reject');
+    this.#arrivals = waits && env.queues !== null ? env.queues.at(limits, this, route) : null;
     this.check = (x) => this.#decide(x);
   }
 
-  #decide(x: Exchange): Verdict {
-    const { engine, memory, headers } = this.#env;
+  #decide(x: Exchange): Verdict | Promise<Verdict> {
     const roles = x.identity?.roles ?? NO_ROLES;
     for (let i = 0; i < this.#limits.length; i++) {
       const variant = this.#limits[i].variant(roles);
@@ -100,34 +122,62 @@ class Gate {
       hasher.end(this.#hashes, i);
       this.#prices[i] = this.#costs[i](x);
     }
-    const now = memory.clock.now();
-    const decision = engine.decide(this.#variants, this.#hashes, this.#prices, now);
+    const now = this.#env.memory.clock.now();
+    if (this.#arrivals !== null) return this.#arrivals.take(x, this.#question, now);
+    this.#env.engine.decide(this.#variants, this.#hashes, this.#prices, now);
+    return this.conclude(x, now);
+  }
+
+  decide(question: Question, now: number): void {
+    this.#load(question);
+    this.#env.engine.decide(this.#variants, this.#hashes, this.#prices, now);
+  }
+
+  look(question: Question, now: number): void {
+    this.#load(question);
+    this.#env.engine.look(this.#variants, this.#hashes, this.#prices, now);
+  }
+
+  #load({ variants, hashes, prices }: Question): void {
+    if (hashes === this.#hashes) return;
+    for (let i = 0; i < variants.length; i++) this.#variants[i] = variants[i];
+    this.#hashes.set(hashes);
+    this.#prices.set(prices);
+  }
+
+  giveBack(x: Exchange): void {
+    giveBack(x, this.#env);
+  }
+
+  conclude(x: Exchange, now: number): Verdict {
+    const { engine, headers } = this.#env;
+    const { decision } = engine;
     if (headers !== 'off') this.#describe(x, headers);
     if (decision.admitted) {
       for (let i = 0; i < this.#counters.length; i++) {
         if ((decision.shadowed & (1 << i)) === 0) this.#counters[i].admitted++;
         else this.#counters[i].shadowed++;
       }
-      if (this.#takesNote) this.#note(x);
+      if (this.#takesNote) this.#note(x, now);
       return CONTINUE;
     }
-    return this.#refuse(x, now);
+    return this.#refuse(x);
   }
 
-  #refuse(x: Exchange, now: number): Verdict {
+  #refuse(x: Exchange): Verdict {
     const { refusedBy, noRoom, retryAfterMs } = this.#env.engine.decision;
     const { name } = this.#variants[refusedBy];
     if (noRoom) this.#counters[refusedBy].noRoom++;
     else this.#counters[refusedBy].refused++;
     const waitS = Math.ceil(retryAfterMs / 1000);
     // A refused request consumes nothing anywhere.
-    giveBack(x, this.#env, now);
+    giveBack(x, this.#env);
     x.retryAfterS = Number.isFinite(waitS) ? Math.max(1, waitS) : A_DAY_S;
     return noRoom ? x.refuse(LIMIT_TABLE_FULL) : x.refuse(RATE_LIMITED, `The limit "${name}" is used up.`);
   }
 
   /** Copies what is needed to take it all back. Only where something may have to be: it costs an object. */
-  #note(x: Exchange): void {
+  #note(x: Exchange, takenAt: number): void {
     const { decision } = this.#env.engine;
     const n = this.#variants.length;
     const ticket: LimitTicket = {
@@ -136,6 +186,8 @@ class Gate {
       holds: decision.holds.slice(0, n),
       hashes: this.#hashes.slice(),
       costs: this.#prices.slice(),
+      shadowed: decision.shadowed,
+      takenAt,
     };
     if (x.limitTickets === null) x.limitTickets = [ticket];
     else x.limitTickets.push(ticket);
@@ -147,6 +199,7 @@ class Gate {
     let tightest = -1;
     for (let i = 0; i < this.#variants.length; i++) {
       const { name, algorithm } = this.#variants[i];
+      if (algorithm.untold) continue;
       const left = decision.remaining[i];
       const reset = Math.ceil(decision.resetMs[i] / 1000);
       if (style !== 'legacy') {
@@ -155,7 +208,7 @@ class Gate {
       }
       if (tightest < 0 || left < decision.remaining[tightest]) tightest = i;
     }
-    if (style === 'standard') return;
+    if (style === 'standard' || tightest < 0) return;
     if (x.legacyLimit !== null && x.legacyLimit[1] <= decision.remaining[tightest]) return;
     const { quota } = this.#variants[tightest].algorithm;
     x.legacyLimit = [quota, decision.remaining[tightest], Math.ceil(decision.resetMs[tightest] / 1000)];
@@ -192,21 +245,29 @@ function tellLimits(style: HeaderStyle): (x: Exchange) => void {
 }
 
 /** Of a request that is refused after all: everything that was taken for it before. */
-function giveBack(x: Exchange, { engine }: GateEnv, now: number): void {
+function giveBack(x: Exchange, { engine }: GateEnv): void {
   const { decision } = engine;
-  for (const { algorithms, slots, holds, hashes, costs } of x.limitTickets ?? []) {
+  for (const { algorithms, slots, holds, hashes, costs, shadowed, takenAt } of x.limitTickets ?? []) {
     for (let i = 0; i < algorithms.length; i++) {
+      if ((shadowed & (1 << i)) !== 0) continue;
       decision.slots[i] = slots[i];
       decision.holds[i] = holds[i];
-      algorithms[i].refund(decision, i, hashes[2 * i], costs[i], now);
+      algorithms[i].refund(decision, i, hashes[2 * i], costs[i], takenAt);
     }
   }
   x.limitTickets = null;
 }
 
 /** The request has ended: it is no longer in flight. */
-function release(x: Exchange, { engine }: GateEnv): void {
-  for (const { holds } of x.limitTickets ?? []) for (const token of holds) engine.release(token);
+function release(x: Exchange, { engine, queues }: GateEnv): void {
+  if (x.limitWait !== null) queues?.room.leave(x.limitWait);
+  for (const { holds, hashes } of x.limitTickets ?? []) {
+    for (let i = 0; i < holds.length; i++) {
+      if (holds[i] < 0) continue;
+      engine.release(holds[i]);
+      queues?.room.released(hashes[2 * i], hashes[2 * i + 1]);
+    }
+  }
   x.limitTickets = null;
 }
 

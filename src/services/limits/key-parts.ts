@@ -1,5 +1,6 @@
 /** What requests share a bucket by, compiled: each part puts itself into the hash. */
 import type { LimitConfig } from '../../config/schema/limits.js';
+import type { QueueConfig } from '../../config/schema/queue.js';
 import type { Exchange } from '../../exchange.js';
 import { claimAt } from '../identity.js';
 import type { KeyHasher } from './key-hash.js';
@@ -10,13 +11,22 @@ export type KeyPart = (hasher: KeyHasher, x: Exchange) => void;
 const OF_IDENTITY = /^(?:user|consumer|apiKey|role|claim:.*)$/;
 
 /** Whether a limit can only be decided when it is known who calls. */
-export function needsIdentity({ by, rate }: LimitConfig): boolean {
-  return by.some((key) => OF_IDENTITY.test(key)) || (rate !== undefined && typeof rate.count !== 'number');
+export function needsIdentity({ by, rate, over }: LimitConfig): boolean {
+  return (
+    by.some((key) => OF_IDENTITY.test(key)) ||
+    (rate !== undefined && typeof rate.count !== 'number') ||
+    (over !== 'reject' && fairnessNeedsIdentity(over.queue))
+  );
+}
+
+/** Whether it must be known who calls to be fair to those who wait. */
+export function fairnessNeedsIdentity({ fairBy = [], weights }: QueueConfig): boolean {
+  return weights !== undefined || fairBy.some((key) => OF_IDENTITY.test(key));
 }
 
 /** `paramNames` are those of the route's path. */
 export function compileKey(
-  { by, rate, ipv6Prefix }: LimitConfig,
+  { by, rate, ipv6Prefix }: Pick<LimitConfig, 'by' | 'rate' | 'ipv6Prefix'>,
   route: { readonly name: string; readonly service: string | null; readonly paramNames: readonly string[] },
 ): readonly KeyPart[] {
   const ranked = rate === undefined || typeof rate.count === 'number' ? [] : Object.keys(rate);

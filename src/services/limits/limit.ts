@@ -1,6 +1,8 @@
 /** Makes of a limit's definition what the engine decides with. At load time: nothing here runs for a request but `variant`. */
 import type { LimitConfig, RateConfig } from '../../config/schema/limits.js';
 import { QUOTA } from '../../shared/slots.js';
+import { Adaptive } from './adaptive/adaptive.js';
+import { adaptiveOptions, isOnTrial } from './adaptive/options.js';
 import { Concurrency } from './algorithms/concurrency.js';
 import { Quota } from './algorithms/quota.js';
 import { SlidingWindow } from './algorithms/sliding-window.js';
@@ -61,15 +63,27 @@ function variantOf(
   rate: RateConfig | null,
   memory: LimitMemory,
 ): LimitVariant {
-  const { algorithm, by, burst, per, shadow, ipv6Prefix } = config;
+  const { algorithm, by, burst, per, ipv6Prefix } = config;
+  const shadow = isOnTrial(config);
   // What the state in a slot means. A count means the same whatever the most is; a time of a token bucket does not.
   const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
   const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
   const hasher = memory.hasher(algorithm === 'quota');
-  return { name, shadow, hasher, salt: hasher.salt(figures), algorithm: algorithmOf(config, rate, memory) };
+  return {
+    name,
+    shadow,
+    hasher,
+    salt: hasher.salt(figures),
+    algorithm: algorithmOf(name, config, rate, memory),
+  };
 }
 
-function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: LimitMemory): Algorithm {
+function algorithmOf(
+  name: string,
+  config: LimitConfig,
+  rate: RateConfig | null,
+  memory: LimitMemory,
+): Algorithm {
   const { table, holds, clock } = memory;
   const { algorithm, burst, per } = config;
   const max = config.max as number;
@@ -85,6 +99,8 @@ function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: Limit
     }
     case 'concurrency':
       return new Concurrency(table, holds, max);
+    case 'adaptive':
+      return new Adaptive(name, adaptiveOptions(config), memory.adaptive, table);
     case 'quota':
       return typeof per === 'number'
         ? new SlidingWindow(table, max, per, QUOTA, calendar)

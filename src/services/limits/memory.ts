@@ -2,10 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { BucketTable, type FullPolicy, tableBytes } from '../../shared/bucket-table.js';
 import { CLOCK_BYTES, MachineClock, startClock } from '../../shared/clock.js';
-import type { Layout } from '../../shared/directory.js';
+import type { Layout, Region } from '../../shared/directory.js';
 import { Holds, holdsBytes } from '../../shared/holds.js';
+import { ProfileTable, profileBytes } from '../../shared/profile-table.js';
 import type { Segment } from '../../shared/segment.js';
+import type { AdaptiveBook } from './adaptive/adaptive.js';
 import { KeyHasher } from './key-hash.js';
+import { turnBoardBytes } from './queue/turn-board.js';
 
 export interface MemoryOptions {
   /** Keys there must be room for at once. */
@@ -14,11 +17,21 @@ export interface MemoryOptions {
   readonly workers: number;
   /** Requests under limits on concurrency that one worker may have in flight, each limit counted. */
   readonly holdsPerWorker: number;
+  /** Keys whose past there must be room for; 0 or absent: there are no adaptive limits. */
+  readonly adaptiveKeys?: number;
 }
 
+const PROFILES = 'profiles';
+
 /** The regions limits need: for `createSegment`, with those of others. */
-export function limitLayout({ keys, workers, holdsPerWorker }: MemoryOptions): Layout {
-  return { clock: CLOCK_BYTES, buckets: tableBytes(keys), holds: holdsBytes(workers, holdsPerWorker) };
+export function limitLayout({ keys, workers, holdsPerWorker, adaptiveKeys = 0 }: MemoryOptions): Layout {
+  return {
+    clock: CLOCK_BYTES,
+    buckets: tableBytes(keys),
+    holds: holdsBytes(workers, holdsPerWorker),
+    turns: turnBoardBytes(workers),
+    ...(adaptiveKeys > 0 && { [PROFILES]: profileBytes(adaptiveKeys) }),
+  };
 }
 
 /** Once, by the primary, before any process opens the memory. `wall` in milliseconds since 1970. */
@@ -33,17 +46,31 @@ export class LimitMemory {
   readonly clock: MachineClock;
   readonly table: BucketTable;
   readonly holds: Holds;
+  /** What workers tell each other of those who wait: for a `TurnBoard`. */
+  readonly turns: Region;
+  readonly worker: number;
+  readonly #segment: Segment;
   readonly #hasher: KeyHasher;
+  #adaptive: AdaptiveBook | null = null;
   #durableHasher: KeyHasher;
 
   /** `worker` as in the environment of the process, from 1; 0 for the primary. */
   constructor(segment: Segment, worker: number, policy: FullPolicy) {
     this.clock = new MachineClock(segment.region('clock'));
     this.holds = new Holds(segment.region('holds'), worker);
+    this.turns = segment.region('turns');
+    this.worker = worker;
     this.table = new BucketTable(segment.region('buckets'), policy, (state) => this.holds.acknowledge(state));
+    this.#segment = segment;
     const { start, durable } = this.table.seeds();
     this.#hasher = new KeyHasher(start);
     this.#durableHasher = new KeyHasher(durable);
+  }
+
+  /** For adaptive limits. Throws when the segment was made without room for them. */
+  get adaptive(): AdaptiveBook {
+    this.#adaptive ??= { profiles: new ProfileTable(this.#segment.region(PROFILES)), events: [] };
+    return this.#adaptive;
   }
 
   /** For keys of quotas with a seed that outlives the gateway, for all others with one of this start. */

@@ -53,7 +53,7 @@ describe('a limit', () => {
       by: ['header:x-tenant', 'claim:Org'],
       algorithm: 'token-bucket',
       rate: { count: 5, periodMs: 60_000 },
-      shadow: false,
+      over: 'reject',
       ipv6Prefix: 64,
     });
   });

@@ -1,16 +1,10 @@
-/** What is done when a service fails, and how much of it is asked at once. */
+/** When a request is sent again, and how often at most. */
 import { z } from 'zod';
-import { distinct } from '../collections.js';
-import { duration, ratio, reject } from '../units.js';
-import { respond } from './respond.js';
+import { distinct } from '../../collections.js';
+import { duration, ratio, reject } from '../../units.js';
+import { failingStatus } from './statuses.js';
 
-const statusError = 'a status from 400 to 599';
-const status = z
-  .int({ error: statusError })
-  .min(400, { error: statusError })
-  .max(599, { error: statusError });
-
-const condition = z.union([z.enum(['connect', 'reset', 'timeout', '5xx']), status], {
+const condition = z.union([z.enum(['connect', 'reset', 'timeout', '5xx']), failingStatus], {
   error: 'connect, reset, timeout, 5xx, or a status from 400 to 599',
 });
 
@@ -131,87 +125,7 @@ export const hedge = z.strictObject({
   }),
 });
 
-const adaptiveOptions = z.strictObject({
-  min: z
-    .int({ error: 'a whole number from 1 to 1000000' })
-    .min(1, { error: 'a whole number from 1 to 1000000' })
-    .max(1_000_000, { error: 'a whole number from 1 to 1000000' })
-    .prefault(4)
-    .meta({ description: 'The limit never falls below it.', examples: [10] }),
-  tolerance: z
-    .number({ error: 'a number from 1 to 10' })
-    .min(1, { error: 'a number from 1 to 10' })
-    .max(10, { error: 'a number from 1 to 10' })
-    .prefault(1.5)
-    .meta({
-      description: 'How many times slower than in the long run the service may be before the limit falls.',
-      examples: [2],
-    }),
-});
-
-function count(min: number) {
-  const error = `a whole number from ${min} to 1000000`;
-  return z.int({ error }).min(min, { error }).max(1_000_000, { error });
-}
-
-/** How much of it is asked at once. */
-export const bulkhead = z.strictObject({
-  maxInFlight: count(1)
-    .prefault(100)
-    .meta({
-      description:
-        'Requests of one worker that the service has at once. For a single endpoint the bound is `connections.max`.',
-      examples: [400],
-    }),
-  maxWaiting: count(0)
-    .prefault(50)
-    .meta({
-      description: 'Requests that wait for one of these places; more are answered 503.',
-      examples: [0],
-    }),
-  maxWait: duration({ min: 1 })
-    .prefault('1s')
-    .meta({ description: 'Longest wait; after it the request is answered 503.', examples: ['100ms'] }),
-  adaptive: z
-    .union([z.boolean().transform((on) => (on ? adaptiveOptions.parse({}) : null)), adaptiveOptions], {
-      error: 'true, false, or a mapping with min and tolerance',
-    })
-    .prefault(false)
-    .meta({
-      description:
-        'Whether the bound follows the latency of the service, between `min` and `maxInFlight`. `true`, or a mapping with `min` and `tolerance`.',
-      examples: [true, { min: 10, tolerance: 2 }],
-    }),
-});
-
-const fallbackStep = z.strictObject({
-  service: z
-    .string()
-    .optional()
-    .meta({ description: 'Name of the service that is asked instead.', examples: ['quotes-backup'] }),
-  respond: respond.optional().meta({
-    description: 'A fixed answer.',
-    examples: [{ body: { quotes: [] } }],
-  }),
-  on: distinct(z.union([z.literal('5xx'), status], { error: '5xx, or a status from 400 to 599' }), 'status')
-    .prefault([])
-    .meta({
-      description:
-        'Statuses of which the answer is not passed on, but this step taken. Failures always lead here.',
-      examples: [[503], ['5xx']],
-    }),
-});
-
-/** What to do instead, step by step. */
-export const fallback = z
-  .array(fallbackStep, { error: 'a list of mappings with service or respond' })
-  .min(1, {
-    error: 'at least one step',
-  });
-
-export type FallbackConfig = z.output<typeof fallback>;
 export type RetriesConfig = z.output<typeof retries>;
 export type RouteRetriesConfig = z.output<typeof routeRetries>;
 export type HedgeConfig = z.output<typeof hedge>;
-export type BulkheadConfig = z.output<typeof bulkhead>;
 export type BudgetConfig = z.output<typeof budgetOptions>;

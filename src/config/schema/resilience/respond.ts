@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { byHeader } from '../collections.js';
-import { headerValue, unescaped } from '../fields.js';
+import { byHeader } from '../../collections.js';
+import { headerValue, unescaped } from '../../fields.js';
 
 const respondOptions = z.strictObject({
   status: z
@@ -23,7 +23,7 @@ const respondOptions = z.strictObject({
     }),
 });
 
-/** A fixed answer. */
+/** A fixed answer: of a route without a service, or of one whose service fails. */
 export const respond = respondOptions.transform(({ status, headers, body }) => {
   const lower = lowerCaseKeys(headers);
   if (typeof body !== 'string') {
