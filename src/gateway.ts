@@ -31,6 +31,7 @@ import type { Lines, Log } from './observe/log.js';
 import type { WorkerMetrics } from './observe/metrics.js';
 import { credentialHeaders, tokenParameters } from './observe/redact.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
+import { withService } from './route/dynamic.js';
 import { readsOneWay } from './route/lookalikes.js';
 import { NEVER_FORWARDED, whyNoRoute } from './route/why-none.js';
 import type { EndpointTable } from './shared/endpoint-table.js';
@@ -91,12 +92,12 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   }
 
   #route(x: Exchange, { table, lookalikes }: Snapshot): Route | null {
-    const route = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
-    x.route = route;
-    (route?.stats ?? this.#env.metrics.unrouted).begin();
-    if (route !== null && readsOneWay(x, route, lookalikes)) return route;
-    refuse(x, x.failure ?? whyNoRoute(x, route !== null));
-    return null;
+    const found = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
+    x.route = found;
+    (found?.stats ?? this.#env.metrics.unrouted).begin();
+    const route = found !== null && readsOneWay(x, found, lookalikes) ? withService(x, found) : null;
+    if (route === null) refuse(x, x.failure ?? whyNoRoute(x, found !== null));
+    return route;
   }
 
   #filter(x: Exchange, route: Route): void {
@@ -174,9 +175,14 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
     // What clients or our own bounds bring about comes in floods, and is in the access line.
     if (failure.blame === 'upstream') {
-      const { id, route, endpoint } = x;
       this.#env.log.warn(
-        { request_id: id, route: route?.name, endpoint, code: failure.code, err: error?.message },
+        {
+          request_id: x.id,
+          route: x.route?.name,
+          endpoint: x.endpoint,
+          code: failure.code,
+          err: error?.message,
+        },
         'upstream attempt failed',
       );
     }

@@ -2,7 +2,6 @@
  * The control plane: starts the workers and keeps them alive, swaps configurations, answers operators, and leaves in
  * order. It never touches what clients send, but for `workers: 1`, where the one worker lives in this process.
  */
-import { readFileSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,9 +13,11 @@ import { AccessControl } from './control/access.js';
 import type { ControlPlane, Phase } from './control/admin/endpoint.js';
 import { AdminServer } from './control/admin/server.js';
 import type { Department } from './control/department.js';
+import { DiscoveryControl } from './control/discovery/discovery.js';
 import { EndpointControl } from './control/endpoints/endpoints.js';
 import { findFreePort, urlOf } from './control/free-port.js';
 import { LimitControl } from './control/limits.js';
+import { packageVersion } from './control/package-version.js';
 import { Reloader } from './control/reloader.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
@@ -91,6 +92,7 @@ class Primary implements ControlPlane {
   readonly #access: AccessControl;
   readonly #limits: LimitControl;
   readonly #endpoints: EndpointControl;
+  readonly #discovery: DiscoveryControl;
   readonly #departments: readonly Department[];
   readonly #admin: AdminServer | null;
   readonly #end = Promise.withResolvers<number>();
@@ -120,7 +122,11 @@ class Primary implements ControlPlane {
       log: this.log,
       onRoster: (roster) => this.#supervisor.takeRoster(roster),
     });
-    this.#departments = [this.#access, this.#limits, this.#endpoints];
+    this.#discovery = new DiscoveryControl({
+      log: this.log,
+      publish: (service, endpoints) => this.#endpoints.rosters.set(service, endpoints),
+    });
+    this.#departments = [this.#access, this.#limits, this.#endpoints, this.#discovery];
     const { handlers } = this.#access;
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
@@ -184,6 +190,9 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
   revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
   keyAges = () => this.#access.keyAges();
+  registry = () => this.#discovery.registry();
+  discovery = () => this.#discovery.facts();
+  quotas = () => this.#limits.quotas();
 
   get reloads() {
     return this.#reloader.counts;
@@ -288,8 +297,4 @@ class Primary implements ControlPlane {
 /** For people at a terminal, before there is a log, or when there will not be one. */
 function complain(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-function packageVersion(): string {
-  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 }

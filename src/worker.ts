@@ -112,9 +112,16 @@ export class GatewayWorker implements WorkerHandlers {
   };
 
   /** The primary has vanished: nobody will say when to leave, so leave as it would have asked. */
-  orphaned(): Promise<{ cut: number }> {
-    this.#running?.log.error('the primary is gone: draining');
-    return this.drain({ timeoutMs: this.#running?.config.drain.timeout ?? 0 });
+  async orphaned(): Promise<{ cut: number }> {
+    if (this.#running === null) return { cut: 0 };
+    const { config, log } = this.#running;
+    log.error('the primary is gone: draining');
+    const failed = (error: Error) =>
+      log.error({ err: error.message }, 'the last counts of quotas are not written');
+    await this.#limits.rescue(config, failed);
+    const drained = await this.drain({ timeoutMs: config.drain.timeout });
+    await this.#limits.rescue(config, failed);
+    return drained;
   }
 
   /** The last line of a process that is about to end by an error nobody caught. */
@@ -204,6 +211,7 @@ export class GatewayWorker implements WorkerHandlers {
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),
       overload: this.#overload.report(),
+      quotas: this.#limits.takeQuotaNotes(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

@@ -7,6 +7,7 @@ import type { ProviderCounts } from '../services/identity.js';
 import type { LimitCounts } from '../services/limit-keeper.js';
 import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { WaitCounts } from '../services/limits/queue/limit-queue.js';
+import type { QuotaNote } from '../services/limits/quotas/notes.js';
 import type { SocketCounts } from '../websocket/keeper.js';
 
 /** A worker's counters since its report before, and its state now. */
@@ -27,6 +28,8 @@ export interface WorkerReport {
   decisions: ReadonlyMap<string, DecisionCounts>;
   /** What each limit has decided. */
   limits: LimitCounts;
+  /** What there is to tell of quotas: first requests of a period, and keys that come near their end. */
+  quotas: readonly QuotaNote[];
   /** What WebSockets have done; null: there were none. */
   sockets: SocketCounts | null;
   /** Who waits for limits, and how waits ended, by limit. */

@@ -7,6 +7,7 @@ import type { CaptureOptions } from '../listen/capture.js';
 import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
 import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
+import { allowedServices, type ServiceChoice, serviceParameter } from '../route/dynamic.js';
 import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
@@ -34,8 +35,10 @@ export interface Route {
   /** Asks callers who they are. */
   readonly guarded: boolean;
   readonly stats: RouteStats;
-  /** null: the route answers by itself. */
+  /** null: the route answers by itself, or the path says which service does. */
   readonly service: Service | null;
+  /** For `service: ${param.NAME}`; null: the route has one service, or none. */
+  readonly choice: ServiceChoice<Route> | null;
   readonly answer: ((x: Exchange) => Answer) | null;
   /** Path and query for the service. */
   readonly target: Render;
@@ -77,14 +80,21 @@ export type FilterServices = Omit<Env, 'route'>;
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   const services = new Map<string, Service>();
   const retriedByRoutes = new Set(
-    config.routes.flatMap(({ service, retries }) => (retries === undefined ? [] : [service])),
+    config.routes.flatMap((route) => {
+      if (route.retries === undefined) return [];
+      return [route.service, ...allowedServices(route, Object.entries(config.services))];
+    }),
   );
   for (const [name, options] of Object.entries(config.services)) {
     services.set(name, buildService(name, options, retriedByRoutes.has(name), workshop));
   }
   for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
-  const routes = config.routes.map((route) => buildRoute(route, config.defaults, services, workshop));
+  const routes = config.routes.map((route) => {
+    const build = (one: RouteConfig) => buildRoute(one, config.defaults, services, workshop);
+    const parameter = serviceParameter(route);
+    return parameter === null ? build(route) : buildDynamic(route, parameter, config, build);
+  });
   const guarded = routes.filter((route) => route.guarded);
   return {
     table: new RouteTable(routes),
@@ -139,6 +149,20 @@ function buildService(
   });
 }
 
+/** What all of them share is shared: metrics by the route's name, counts of limits by the limit's. */
+function buildDynamic(
+  route: RouteConfig,
+  parameter: string,
+  { services }: Config,
+  build: (route: RouteConfig) => Route,
+): Route {
+  const names = allowedServices(route, Object.entries(services));
+  const routes = new Map(names.map((name) => [name, build({ ...route, service: name })]));
+  const [first] = routes.values();
+  const choice = { parameter: paramNames(route.match.path).indexOf(parameter), routes };
+  return { ...first, service: null, choice };
+}
+
 function buildRoute(
   route: RouteConfig,
   defaults: FilterOptions,
@@ -161,6 +185,7 @@ function buildRoute(
     guarded: Boolean(options.auth),
     stats: metrics.route(route.name),
     service: route.service === undefined ? null : (services.get(route.service) as Service),
+    choice: null,
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',

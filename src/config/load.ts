@@ -5,16 +5,20 @@ import { checkAuth } from './checks/auth.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import { checkOverload } from './checks/overload.js';
+import { checkPlans } from './checks/plans.js';
 import type { Report } from './checks/report.js';
-import { checkResilience } from './checks/resilience.js';
+import { checkResilience } from './checks/resilience/routes.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
+import { checkRegistry } from './checks/sources.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
+import { usesQuotas } from './schema/plans.js';
 import type { Config } from './schema.js';
 import { ConfigDocument } from './yaml/document.js';
 import type { Environment } from './yaml/environment.js';
+import { resolveServiceVariables, withServiceVariables } from './yaml/service-variables.js';
 
 const MAPPING = 'a mapping with listen, services, routes';
 
@@ -50,7 +54,8 @@ export function parseConfig(text: string, file: string, environment: Environment
   }
 
   const folder = dirname(resolve(file));
-  const { draft, complaints } = draftConfig(value);
+  const completed = withServiceVariables(value, environment);
+  const { draft: written, complaints } = draftConfig(completed.raw);
   const report: Report = {
     mistake: (complaint) => {
       if (!document.isIncomplete(complaint)) mistakes.push(document.locate(complaint));
@@ -59,12 +64,15 @@ export function parseConfig(text: string, file: string, environment: Environment
     written: (...paths) => paths.find((path) => valueAt(value, path) !== undefined) ?? (paths.at(-1) as Path),
     lineOf: (path) => document.locate({ path, message: '' }).line,
   };
-  for (const complaint of complaints) report.mistake(complaint);
+  for (const complaint of [...completed.complaints, ...complaints]) report.mistake(complaint);
+  const draft = resolveServiceVariables(written, environment, report.mistake);
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
+  checkRegistry(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkOverload(draft, report);
+  checkPlans(draft, report);
   checkRoutes(draft, report);
   checkResilience(draft, report);
 
@@ -101,11 +109,9 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   });
   const { tls } = config.listen;
   const services = Object.entries(config.services).map(([name, service]) => {
-    const { ca } = service.tls;
-    return [
-      name,
-      ca === undefined ? service : { ...service, tls: { ...service.tls, ca: resolve(folder, ca) } },
-    ];
+    const { ca, servername = nameOfDns(service) } = service.tls;
+    const tls = { ...service.tls, ...(ca !== undefined && { ca: resolve(folder, ca) }) };
+    return [name, { ...service, tls: { ...tls, ...(servername !== undefined && { servername }) } }];
   });
   return {
     ...config,
@@ -116,10 +122,17 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   };
 }
 
+/** Endpoints found in the DNS are addresses, and no certificate is for those. */
+function nameOfDns({ discover }: Config['services'][string]): string | undefined {
+  if (discover?.type !== 'dns' || discover.dns.scheme !== 'https') return undefined;
+  return discover.dns.name.replace(/\.$/, '');
+}
+
 /** null: nothing needs a store, and none is wished for. */
-function storeFolder({ data, auth }: Config, folder: string): string | null {
-  const needed = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
-  return data !== null || needed ? resolve(folder, data ?? './data') : null;
+function storeFolder(config: Config, folder: string): string | null {
+  const { data, auth } = config;
+  const byAuth = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+  return data !== null || byAuth || usesQuotas(config) ? resolve(folder, data ?? './data') : null;
 }
 
 function withAbsoluteMaterial(auth: AuthConfig, folder: string): AuthConfig {

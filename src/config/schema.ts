@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
+import { discovery, registry } from './schema/discovery.js';
 import { limit, limiter } from './schema/limits.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { overload } from './schema/overload.js';
+import { defaultPlan, plans } from './schema/plans.js';
 import { filterOptions, route } from './schema/route.js';
 import { service } from './schema/service.js';
 
@@ -39,7 +41,7 @@ export const schema = z.strictObject({
     .prefault(null)
     .meta({
       description:
-        'Folder of the embedded store: API keys, consumers, sessions, revocations. Absent: `./data` if a provider needs it (`apiKey`, `session`), else there is none, and single tokens cannot be revoked.',
+        'Folder of the embedded store: API keys, consumers, sessions, revocations, counts of quotas. Absent: `./data` if a provider (`apiKey`, `session`) or a quota needs it, else there is none, and single tokens cannot be revoked.',
       examples: ['./data', '/var/lib/sluice'],
     }),
   auth: auth.prefault({}).meta({ description: 'Who may be calling, and what they may do.' }),
@@ -50,6 +52,8 @@ export const schema = z.strictObject({
       description: 'Limits by the names that routes use. Routes that use the same one share its counts.',
       examples: [{ perUser: { by: ['user'], rate: '100/s', burst: 200 } }],
     }),
+  plans,
+  defaultPlan,
   limiter: limiter
     .prefault({})
     .meta({ description: 'What limits are counted in, and what clients learn of them.' }),
@@ -61,6 +65,8 @@ export const schema = z.strictObject({
     .record(name(), service)
     .prefault({})
     .meta({ description: 'What stands behind the gateway, by name.' }),
+  discovery,
+  registry,
   routes: z.array(route).prefault([]).meta({
     description:
       'Which request goes where. Exact paths beat parameters, parameters beat wildcards, then more predicates beat fewer; the order in the file does not matter.',

@@ -33,20 +33,33 @@ export class AccessControl implements Department {
   #keys: Keys | null = null;
   #oidc: Oidc | null = null;
   #records: Records | null = null;
+  #plans: readonly string[] = [];
 
   constructor(options: AccessControlOptions) {
     this.#options = options;
   }
 
   /** Before workers get a configuration: they will ask. Rejects with an Error for people when the store cannot be opened. */
-  async follow({ auth, data, redis }: Config): Promise<void> {
+  async follow({ auth, data, redis, plans }: Config): Promise<void> {
     const { log } = this.#options;
+    this.#plans = Object.keys(plans);
     if (data !== null && this.#records === null) {
       const { openStore } = await import('../services/store/replica.js');
       const { ApiKeys } = await import('../services/records/api-keys.js');
       const { Consumers } = await import('../services/records/consumers.js');
       const store = await openStore({ data, redis, log, now: Date.now });
-      this.#records = { store, keys: new ApiKeys(store), consumers: new Consumers(store) };
+      const known = () => this.#plans;
+      const keys = new ApiKeys(store, Date.now, known);
+      this.#records = { store, keys, consumers: new Consumers(store, Date.now, known) };
+    }
+    if (this.#plans.length > 0 && this.#records !== null) {
+      const { unknownPlans } = await import('../services/records/known-plans.js');
+      const unknown = unknownPlans(this.#records.store, this.#plans);
+      if (Object.keys(unknown).length > 0)
+        log.warn(
+          { plans: unknown },
+          'keys or consumers have a plan that is not configured: the default holds',
+        );
     }
     const providers = Object.values(auth.providers);
     const fetched = Object.fromEntries(

@@ -1,10 +1,14 @@
 /** The primary's part in limits: the memory that all workers count in, its clock, and what dead workers held. */
+
+import type { WorkerReport } from '../bus/report.js';
+import { usesQuotas } from '../config/schema/plans.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import { memoryOptions, usesLimits } from '../services/limit-keeper.js';
 import type { LimitMemory } from '../services/limits/memory.js';
 import type { Segment } from '../shared/segment.js';
 import type { Department } from './department.js';
+import type { QuotaControl } from './quotas/quota-control.js';
 
 const FOLLOW_EVERY_MS = 1000;
 
@@ -18,6 +22,8 @@ export class LimitControl implements Department {
   #segment: Segment | null = null;
   #memory: LimitMemory | null = null;
   #timer: NodeJS.Timeout | undefined;
+  /** null: no limit is a quota. */
+  #quotas: QuotaControl | null = null;
 
   constructor(options: LimitControlOptions) {
     this.#options = options;
@@ -28,7 +34,12 @@ export class LimitControl implements Department {
 
   /** Before workers get a configuration. The memory is made once, when the first limit is configured. */
   async follow(config: Config): Promise<void> {
-    if (this.#memory !== null || !usesLimits(config)) return;
+    if (this.#memory === null && usesLimits(config)) await this.#makeMemory(config);
+    if (this.#quotas === null && usesQuotas(config)) await this.#keepQuotas(config);
+    this.#quotas?.follow(config);
+  }
+
+  async #makeMemory(config: Config): Promise<void> {
     const { workers, log } = this.#options;
     const [{ LimitMemory, limitLayout, prepareLimits }, { createSegment }] = await Promise.all([
       import('../services/limits/memory.js'),
@@ -54,6 +65,25 @@ export class LimitControl implements Department {
     this.#timer.unref();
   }
 
+  /** Rejects with an Error for people when the folder cannot be opened. */
+  async #keepQuotas({ data }: Config): Promise<void> {
+    const { log } = this.#options;
+    if (this.#memory === null || data === null) {
+      log.warn({}, 'memory cannot be shared: quotas are counted, but a restart forgets them');
+      return;
+    }
+    const { QuotaControl } = await import('./quotas/quota-control.js');
+    this.#quotas = new QuotaControl({ data, memory: this.#memory, log });
+  }
+
+  /** What workers tell of quotas. */
+  reported({ quotas }: WorkerReport): void {
+    if (quotas.length > 0) this.#quotas?.noted(quotas);
+  }
+
+  /** null: no limit is a quota. */
+  quotas = (): QuotaControl | null => this.#quotas;
+
   /** A worker has died: what it held is free before another takes its place. */
   workerGone(id: number): void {
     this.#memory?.releaseWorker(id);
@@ -62,8 +92,10 @@ export class LimitControl implements Department {
   /** Keys in the table, and what it had to turn away, since the start. */
   counts = () => this.#memory?.table.counts() ?? null;
 
-  close(): void {
+  /** When no worker counts any more. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#quotas?.close();
     this.#segment?.close();
   }
 }

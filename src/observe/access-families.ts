@@ -64,6 +64,16 @@ export const accessFamilies: readonly Family[] = [
     },
   },
   {
+    name: 'sluice_quota_threshold_total',
+    type: 'counter',
+    help: 'Keys that passed the share of a quota that `warnAt` names, once per key and period, by limit.',
+    labels: ['limit'],
+    *samples(facts) {
+      for (const [limit, value] of facts.quotas()?.thresholds.counts ?? [])
+        yield { labels: { limit }, value };
+    },
+  },
+  {
     name: 'sluice_auth_keys_age_seconds',
     type: 'gauge',
     help: 'Time since the keys of the issuer were last fetched, by provider.',

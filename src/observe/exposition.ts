@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { discoveryFamilies } from './families/discovery.js';
 import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
@@ -91,6 +92,7 @@ export const families: readonly Family[] = [
   },
   ...resilienceFamilies,
   ...accessFamilies,
+  ...discoveryFamilies,
   ...socketFamilies,
   ...waitFamilies,
   ...overloadFamilies,

@@ -1,3 +1,4 @@
+import type { DiscoveryFacts } from './families/discovery.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -8,6 +9,10 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** How the sources of endpoints do. */
+  discovery(): readonly DiscoveryFacts[];
+  /** null: no limit is a quota. */
+  quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

@@ -23,6 +23,7 @@ export type WorkerGauges = Omit<
   | 'providers'
   | 'decisions'
   | 'limits'
+  | 'quotas'
   | 'waits'
   | 'adaptive'
   | 'overload'
@@ -74,6 +75,7 @@ export class Totals {
       waits,
       adaptive,
       overload,
+      quotas: _quotas,
       keysUsed: _used,
       sessionsSeen: _seen,
       ...gauges

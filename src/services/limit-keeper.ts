@@ -1,5 +1,6 @@
 /** Limits for a worker, configuration after configuration: their counts are in memory that all workers share. */
 import type { LimitConfig } from '../config/schema/limits.js';
+import { PLAN, usesQuotas } from '../config/schema/plans.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { Env, Stages } from '../pipeline.js';
@@ -7,6 +8,7 @@ import type { AdaptiveCounts } from './limits/adaptive/watch.js';
 import type { GateEnv, LimitCounter } from './limits/gate.js';
 import type { Queues } from './limits/queue/arrival.js';
 import type { WaitCounts } from './limits/queue/limit-queue.js';
+import type { QuotaNote, QuotaNotes } from './limits/quotas/notes.js';
 
 export interface Limits {
   /** Stages of a route: names of configured limits, and limits of its own. */
@@ -14,7 +16,7 @@ export interface Limits {
 }
 
 /** What a configuration does not change. */
-type SteadyEnv = Omit<GateEnv, 'headers' | 'log' | 'queues'>;
+type SteadyEnv = Omit<GateEnv, 'headers' | 'log' | 'queues' | 'quotas'>;
 
 /** Counts of each limit since the last report, by name. */
 export type LimitCounts = ReadonlyMap<string, LimitCounter>;
@@ -25,6 +27,7 @@ export class LimitKeeper {
   readonly #decided = new Map<string, AdaptiveCounts>();
   #env: SteadyEnv | null = null;
   #queues: Queues | null = null;
+  #quotas: QuotaNotes | null = null;
 
   constructor(worker: number) {
     this.#worker = worker;
@@ -38,21 +41,39 @@ export class LimitKeeper {
     if (!usesLimits(config)) return NO_LIMITS;
     const { limits, limiter } = config;
     const { limitStages } = await import('./limits/gate.js');
+    const { namedLimits } = await import('./limits/plans/named-limits.js');
     this.#env ??= await this.#open(config, memory);
     if (usesQueues(config)) this.#queues ??= await openQueues(this.#env);
-    const env: GateEnv = { ...this.#env, log, headers: limiter.headers, queues: this.#queues };
-    return {
-      stages: (listed, route) =>
-        limitStages(
-          listed.map((one, index) =>
-            typeof one === 'string'
-              ? { name: one, config: limits[one] }
-              : { name: `${route.name}/${index + 1}`, config: one },
-          ),
-          env,
-          route,
-        ),
+    const hasPlans = Object.keys(config.plans).length > 0;
+    const plans = hasPlans ? new (await import('./limits/plans/plans.js')).Plans(config) : null;
+    if (usesQuotas(config)) this.#quotas ??= new (await import('./limits/quotas/notes.js')).QuotaNotes();
+    const env: GateEnv = {
+      ...this.#env,
+      log,
+      headers: limiter.headers,
+      queues: this.#queues,
+      quotas: this.#quotas,
     };
+    return {
+      stages: (listed, route) => {
+        const own = namedLimits(listed, route.name, limits);
+        return limitStages(own, env, route, listed.includes(PLAN) ? plans : null);
+      },
+    };
+  }
+
+  /** What there is to tell of quotas since the last call. */
+  takeQuotaNotes = (): readonly QuotaNote[] => this.#quotas?.take() ?? [];
+
+  /** The primary was killed: what it has not written of quotas is written. Resolves also when that fails. */
+  async rescue({ data }: Config, onFailure: (error: Error) => void): Promise<void> {
+    if (this.#quotas === null || this.#env === null || data === null) return;
+    try {
+      const { rescueCounts } = await import('./limits/quotas/rescue.js');
+      await rescueCounts(this.#env.memory, data);
+    } catch (error) {
+      onFailure(error as Error);
+    }
   }
 
   report(): LimitCounts {

@@ -5,7 +5,7 @@ import { mistakesIn } from './mistakes.ts';
 describe('an unknown option', () => {
   it('is named at its key, with what was meant and what is allowed', () => {
     expect(mistakesIn('listen: 8080\nroutez: []\n')).toEqual([
-      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, limiter, overload, drain, log, accessLog, services, routes, defaults; did you mean routes?',
+      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, plans, defaultPlan, limiter, overload, drain, log, accessLog, services, discovery, registry, routes, defaults; did you mean routes?',
     ]);
   });
 
@@ -33,8 +33,8 @@ describe('an unknown option', () => {
 
 describe('a missing option', () => {
   it('is reported at the mapping that lacks it', () => {
-    expect(mistakesIn('services:\n  quotes: { balance: random }\n')).toEqual([
-      '2:11  services.quotes.endpoints  is missing; expected a list',
+    expect(mistakesIn('routes:\n  - { name: a, match: { host: b }, respond: {} }\n')).toEqual([
+      '2:23  routes[0].match.path  is missing; expected a path',
     ]);
   });
 

@@ -23,6 +23,7 @@ describe('the index', () => {
       'GET /keys',
       'POST /keys',
       'GET /keys/:id',
+      'PUT /keys/:id',
       'POST /keys/:id/rotate',
       'POST /keys/:id/revoke',
       'DELETE /keys/:id',
@@ -32,10 +33,16 @@ describe('the index', () => {
       'PUT /consumers/:name',
       'DELETE /consumers/:name',
       'POST /revocations',
+      'GET /registry',
+      'GET /registry/:service',
+      'PUT /registry/:service/:instance',
+      'DELETE /registry/:service/:instance',
+      'GET /usage',
+      'GET /usage/:caller',
     ]);
     for (const { method, path } of body.endpoints) {
-      // Without a store there are no keys and consumers to show.
-      const status = /^\/(keys|consumers)/.test(path) ? 409 : 200;
+      // There are no keys and consumers without a store, no usage without quotas, and no service has its endpoints from the registry.
+      const status = /^\/(keys|consumers|usage|registry)/.test(path) ? 409 : 200;
       if (method === 'GET') expect((await gateway.ask(path)).status, path).toBe(status);
     }
   });

@@ -128,6 +128,7 @@ function busyGateway(): GatewayFacts {
       refusing: { critical: 0, normal: 0, background: 0.25 },
       shed: Float64Array.of(3, 0, 0, 0, 0, 0, 0, 0, 0),
     },
+    quotas: [],
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
@@ -136,7 +137,12 @@ function busyGateway(): GatewayFacts {
     version: '1.2.3',
     totals,
     restarts: () => 0,
+    discovery: () => [
+      { service: 'quotes', source: 'registry', endpoints: 3, skipped: 1, ageS: 0.5, failures: 2 },
+      { service: 'auth', source: 'env', endpoints: 2, skipped: 0, ageS: null, failures: 0 },
+    ],
     keyAges: () => new Map([['players', 12]]),
+    quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

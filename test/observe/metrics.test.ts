@@ -195,6 +195,7 @@ function report(metrics: WorkerMetrics): WorkerReport {
     waits: new Map(),
     adaptive: new Map(),
     overload: null,
+    quotas: [],
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 0, max: 0 },

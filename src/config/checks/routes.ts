@@ -5,6 +5,7 @@ import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
 import type { RouteConfig } from '../schema/route.js';
 import { formatSize } from '../units.js';
+import { checkAllow, checkDynamicRoute, isDynamic } from './dynamic-routes.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
@@ -16,6 +17,7 @@ export function checkRoutes(draft: Draft, report: Report): void {
   checkNames(draft.routes, report);
   for (const item of draft.routes) {
     checkTarget(item, [...draft.services.keys()], report);
+    checkAllow(item, draft.services, report);
     if (item.route === undefined) continue;
     checkPath(item.index, item.route, report);
     checkRewrite(item.index, item.route, item.raw, report);
@@ -43,7 +45,8 @@ function checkNames(routes: readonly DraftRoute[], report: Report): void {
   }
 }
 
-function checkTarget({ index, raw }: DraftRoute, services: readonly string[], report: Report): void {
+function checkTarget(item: DraftRoute, services: readonly string[], report: Report): void {
+  const { index, raw } = item;
   const given = TARGETS.filter((target) => Object.hasOwn(raw, target));
   const expected = `exactly one of ${TARGETS.join(', ')}`;
   if (given.length === 0 && Object.keys(raw).length > 0) {
@@ -61,6 +64,7 @@ function checkTarget({ index, raw }: DraftRoute, services: readonly string[], re
       expected,
     });
   }
+  if (isDynamic(raw)) return checkDynamicRoute(item, report);
   if (typeof raw.service !== 'string' || services.includes(raw.service)) return;
   report.mistake({
     path: ['routes', index, 'service'],

@@ -1,12 +1,16 @@
+import { allowedServices } from '../../route/dynamic.js';
 import type { Draft } from '../draft.js';
+import { valueAt } from '../mistakes.js';
 import { readCertificate } from './certificates.js';
 import type { Report } from './report.js';
+import { checkSource } from './sources.js';
 
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
-export function checkServices({ services, routes }: Draft, folder: string, report: Report): void {
+export function checkServices({ raw, services, routes }: Draft, folder: string, report: Report): void {
   const used = new Set(
     routes.flatMap(({ raw, route }) => [
       raw.service,
+      ...allowedServices({ allow: route?.allow }, services),
       ...(route?.fallback ?? []).map(({ service }) => service),
     ]),
   );
@@ -14,9 +18,11 @@ export function checkServices({ services, routes }: Draft, folder: string, repor
     const path = ['services', name];
     if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });
     if (service === undefined) continue;
+    checkSource(valueAt(raw, path), service, path, report);
     if (service.tls.ca !== undefined) readCertificate(service.tls.ca, [...path, 'tls', 'ca'], folder, report);
     const seen = new Set<string>();
-    for (const [index, { url }] of service.endpoints.entries()) {
+    const written = service.discover === undefined ? service.endpoints : [];
+    for (const [index, { url }] of written.entries()) {
       if (seen.has(url)) {
         report.mistake({
           path: [...path, 'endpoints', index],

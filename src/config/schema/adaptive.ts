@@ -61,7 +61,7 @@ export function adaptiveShape<R extends z.ZodType<Rate>>(rate: () => R) {
 }
 
 const OWN = ['floor', 'sensitivity', 'for', 'learn', 'minimum', 'signals', 'scorer'] as const;
-const FOREIGN = ['rate', 'burst', 'max', 'cost'] as const;
+const FOREIGN = ['rate', 'burst', 'max', 'cost', 'per', 'warnAt'] as const;
 
 type Unchecked = Readonly<Partial<Record<(typeof OWN)[number] | (typeof FOREIGN)[number], unknown>>> & {
   readonly algorithm: string;

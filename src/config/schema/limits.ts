@@ -3,6 +3,7 @@ import { headerName, text } from '../fields.js';
 import { reject } from '../units.js';
 import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
 import { over, overContradictions, type QueueConfig } from './queue.js';
+import { history, most, per, quotaContradictions, warnAt } from './quota.js';
 
 /** Milliseconds in what may stand behind the slash of a rate. */
 const PERIODS: Record<string, number> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -11,7 +12,7 @@ const FASTEST_PER_SECOND = 10_000_000;
 const MOST_PER_PERIOD = 1_000_000_000;
 
 /** What a limit may be kept by, without a name behind it. */
-const PLAIN_KEYS = ['ip', 'user', 'consumer', 'apiKey', 'role', 'route', 'service', 'global'];
+const PLAIN_KEYS = ['ip', 'user', 'consumer', 'caller', 'apiKey', 'role', 'route', 'service', 'global'];
 const NAMED_KEYS = ['header', 'claim', 'param'];
 
 /** So many in a period: `100/s`, `5/min`, `1000/h`, `10/d`. Output: the number, and the period in milliseconds. */
@@ -73,7 +74,7 @@ export function limitKey() {
     });
 }
 
-const cost = z.strictObject({
+export const cost = z.strictObject({
   header: headerName()
     .transform((header) => header.toLowerCase())
     .optional()
@@ -105,11 +106,11 @@ export const limit = z
         examples: [['user'], ['apiKey', 'route'], ['header:x-tenant']],
       }),
     algorithm: z
-      .enum(['token-bucket', 'sliding-window', 'concurrency', 'adaptive'])
+      .enum(['token-bucket', 'sliding-window', 'concurrency', 'quota', 'adaptive'])
       .prefault('token-bucket')
       .meta({
         description:
-          '`token-bucket`: `rate` on average, `burst` at once. `sliding-window`: at most `rate` in any window. `concurrency`: `max` in flight. `adaptive`: a key far off its own past is throttled to `floor`.',
+          '`token-bucket`: `rate` on average, `burst` at once. `sliding-window`: at most `rate` in any window. `concurrency`: `max` in flight. `quota`: `max` `per` day, week, month or rolling window, kept on disk. `adaptive`: a key far off its own past is throttled to `floor`.',
         examples: ['sliding-window'],
       }),
     rate: z
@@ -128,12 +129,21 @@ export const limit = z
         description: 'Tokens in a full bucket. Absent: the number before the slash of `rate`.',
         examples: [200],
       }),
-    max: count(1, 16_383)
+    max: most()
       .optional()
       .meta({
-        description: 'Most in flight (`concurrency`).',
-        examples: [5],
+        description:
+          'Most in flight (`concurrency`, up to 16383), or in a period (`quota`); for quotas also by role, with `default` for all others.',
+        examples: [5, 10_000, { partner: 100_000, default: 1_000 }],
       }),
+    per: per()
+      .optional()
+      .meta({
+        description:
+          'Period of a `quota`: `day`, `week` (from Monday) or `month`, all in UTC, or a rolling window such as `24h` or `30d`.',
+        examples: ['day', '24h'],
+      }),
+    warnAt: warnAt(),
     cost: cost.optional().meta({
       description: 'What a request takes from the limit. Absent: 1.',
       examples: [{ header: 'x-cost', default: 1, max: 50 }],
@@ -190,6 +200,12 @@ export const limiter = z.strictObject({
         'Keys of limits with `algorithm: adaptive` whose past there is room for, 108 bytes each, made with the rest. When there are more, those seen longest ago are forgotten.',
       examples: [200_000],
     }),
+  history: history()
+    .prefault('62d')
+    .meta({
+      description: 'How long the counts of past days, weeks and months are kept on disk, for `GET /usage`.',
+      examples: ['400d'],
+    }),
   headers: z
     .enum(['standard', 'legacy', 'both', 'off'])
     .prefault('standard')
@@ -200,13 +216,7 @@ export const limiter = z.strictObject({
     }),
 });
 
-type Configured = z.output<typeof limit>;
-
-/** What the engine takes: quotas it knows, too. */
-export type LimitConfig = Omit<Configured, 'algorithm'> & {
-  readonly algorithm: Configured['algorithm'] | 'quota';
-  readonly per?: 'day' | 'week' | 'month' | number;
-};
+export type LimitConfig = z.output<typeof limit>;
 export type RateConfig = { readonly count: number; readonly periodMs: number };
 
 /** What the algorithm needs and has not, or has and cannot use. */
@@ -222,6 +232,7 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
   };
   if (byRate) needs('rate', 'rate: 100/s');
   else needs('max', 'max: 5');
+  quotaContradictions(value, refuse);
   const foreign = [
     ['rate', rate, byRate],
     ['burst', burst, algorithm === 'token-bucket'],
@@ -246,10 +257,12 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
 interface Unchecked {
   by: string[];
   over: 'reject' | { queue: QueueConfig };
-  algorithm: string;
+  algorithm: LimitConfig['algorithm'];
   rate?: RateConfig | Record<string, RateConfig>;
   burst?: number;
-  max?: number;
+  max?: number | Record<string, number>;
+  per?: unknown;
+  warnAt?: unknown;
   cost?: { header?: string; value?: number; default: number };
 }
 

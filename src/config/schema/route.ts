@@ -207,7 +207,19 @@ export const route = z
     service: z
       .string()
       .optional()
-      .meta({ description: 'Name of the service that answers.', examples: ['quotes'] }),
+      .meta({
+        description:
+          'Name of the service that answers; `${param.NAME}` takes it from the path, for those in `allow`.',
+        examples: ['quotes', '${param.service}'],
+      }),
+    allow: distinct(z.string().min(1, { error: 'the name of a service, or tag:NAME' }), 'service')
+      .min(1, { error: 'at least one service' })
+      .optional()
+      .meta({
+        description:
+          'Services that the path may name: names, and `tag:NAME` for all that carry the tag. Anything else is answered 404.',
+        examples: [['quotes', 'orders'], ['tag:public']],
+      }),
     respond: respond.optional().meta({
       description: 'A fixed answer instead of a service.',
       examples: [{ status: 503, body: 'back soon' }],
@@ -240,6 +252,7 @@ export const route = z
       name,
       match,
       service,
+      allow,
       respond,
       redirect,
       builtin,
@@ -254,6 +267,7 @@ export const route = z
         name,
         match,
         ...(service !== undefined && { service }),
+        ...(allow !== undefined && { allow }),
         ...(respond !== undefined && { respond }),
         ...(redirect !== undefined && { redirect }),
         ...(builtin !== undefined && { builtin }),

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { fileName, origin, text } from '../fields.js';
+import { distinct } from '../collections.js';
+import { fileName, label, origin, text } from '../fields.js';
 import { duration } from '../units.js';
+import { discover } from './discovery.js';
 import { bulkhead } from './resilience/bulkhead.js';
 import { hedge, retries } from './resilience/retries.js';
 
@@ -17,7 +19,8 @@ const endpointOptions = z.strictObject({
     .meta({ description: 'Share of the requests, relative to the other endpoints.', examples: [2] }),
 });
 
-const endpoint = z.union(
+/** An entry of `endpoints`. */
+export const endpoint = z.union(
   [origin().transform((url): z.output<typeof endpointOptions> => ({ url, weight: 1 })), endpointOptions],
   { error: 'http://host:port, or a mapping with url and weight' },
 );
@@ -100,10 +103,20 @@ export const service = z.strictObject({
   endpoints: z
     .array(endpoint)
     .min(1, { error: 'at least one endpoint' })
+    .default([])
     .meta({
-      description: 'The instances: URLs, or mappings with `url` and `weight`.',
+      description: 'The instances: URLs, or mappings with `url` and `weight`. Either this or `discover`.',
       examples: [['http://10.0.0.1:9001', { url: 'http://10.0.0.2:9001', weight: 2 }]],
     }),
+  discover: discover.optional().meta({
+    description:
+      'Where to find the instances instead: `registry` (they register themselves), `dns:host:port`, `dns:_name._tcp.host` (SRV records), `env` (the variable `NAME_SERVICE_URL`), or a mapping.',
+    examples: [
+      'registry',
+      'dns:quotes.internal:9001',
+      { dns: { name: '_quotes._tcp.internal', type: 'SRV' } },
+    ],
+  }),
   balance: z
     .enum(['round-robin', 'random'])
     .prefault('round-robin')
@@ -130,6 +143,12 @@ export const service = z.strictObject({
     description: 'How much of the service is asked at once. Absent: what its connections allow.',
     examples: [{ maxInFlight: 100, maxWaiting: 50, adaptive: true }],
   }),
+  tags: distinct(label(), 'tag')
+    .prefault([])
+    .meta({
+      description: 'Words by which routes with `service: ${param.NAME}` may allow it: `allow: [tag:public]`.',
+      examples: [['public']],
+    }),
 });
 
 export type ServiceConfig = z.output<typeof service>;

@@ -3,6 +3,8 @@ import type { ApiKeys } from '../../services/records/api-keys.js';
 import type { Consumers } from '../../services/records/consumers.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
+import type { RegistryWatch } from '../discovery/registry-watch.js';
+import type { QuotaControl } from '../quotas/quota-control.js';
 import type { ReloadResult } from '../reloader.js';
 import type { WorkerView } from '../worker-slot.js';
 
@@ -21,6 +23,10 @@ export interface ControlPlane extends GatewayFacts {
   reload(reason: string): Promise<ReloadResult>;
   /** null: the configuration has no store. */
   records(): Records | null;
+  /** null: no service takes its endpoints from the registry. */
+  registry(): RegistryWatch | null;
+  /** null: no limit is a quota. */
+  quotas(): QuotaControl | null;
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
   /** Ends all sessions of a user; resolves with how many. */
@@ -40,6 +46,8 @@ export interface Call {
   /** By the names in `Endpoint.path`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** The header; empty when absent. */
+  readonly accept: string;
   /** JSON; undefined: none was sent, or the endpoint takes none. */
   readonly body: unknown;
 }

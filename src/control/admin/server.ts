@@ -1,7 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
+import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
+import { usageEndpoints } from '../quotas/usage-endpoint.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -37,6 +39,8 @@ export const endpoints: readonly Endpoint[] = [
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
+  ...registryEndpoints,
+  ...usageEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
@@ -113,6 +117,7 @@ export class AdminServer {
       remote: request.socket.remoteAddress ?? '',
       params: paramsOf(endpoint.path, path) ?? {},
       query: new URLSearchParams(query),
+      accept: request.headers.accept ?? '',
       body: body.value,
     });
   }

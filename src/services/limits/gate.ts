@@ -8,16 +8,12 @@ import type { Algorithm } from './decision.js';
 import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
+import { describeLimits, type HeaderStyle, tellLimits } from './limit-fields.js';
+import type { NamedLimit } from './plans/named-limits.js';
+import type { Plans } from './plans/plans.js';
 import type { Queues } from './queue/arrival.js';
 import type { Judge, Question } from './queue/waiter.js';
-
-/** A limit as a route has it. */
-export interface NamedLimit {
-  readonly name: string;
-  readonly config: LimitConfig;
-}
-
-export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
+import type { QuotaLookout, QuotaNotes } from './quotas/notes.js';
 
 export interface GateEnv extends WatchEnv {
   readonly engine: LimitEngine;
@@ -26,6 +22,8 @@ export interface GateEnv extends WatchEnv {
   readonly counter: (limit: string) => LimitCounter;
   /** For requests that wait; null: no limit of the configuration lets any. */
   readonly queues: Queues | null;
+  /** null: no limit is a quota. */
+  readonly quotas?: QuotaNotes | null;
 }
 
 /** What a limit has decided since the last report. */
@@ -51,23 +49,38 @@ export interface LimitTicket {
   readonly takenAt: number;
 }
 
-/** The stages of a route's limits. Throws a RangeError for more than a decision has room for. */
-export function limitStages(limits: readonly NamedLimit[], env: GateEnv, route: Env['route']): Stages {
-  checkLimitCount(limits.length);
+/**
+ * The stages of a route's limits, and of the caller's plan unless `plans` is null. Throws a RangeError for more than a
+ * decision has room for.
+ */
+export function limitStages(
+  limits: readonly NamedLimit[],
+  env: GateEnv,
+  route: Env['route'],
+  plans: Plans | null = null,
+): Stages {
+  checkLimitCount(limits.length + (plans?.most ?? 0));
   const early = limits.filter(({ config }) => !needsIdentity(config));
   const late = limits.filter(({ config }) => needsIdentity(config));
-  const isBoth = early.length > 0 && late.length > 0;
-  const holds = limits.some(({ config }) => config.algorithm === 'concurrency');
-  const waits = limits.some(({ config }) => config.over !== 'reject');
-  const before = early.length === 0 ? null : new Gate(early, env, route, isBoth || holds);
-  const after = late.length === 0 ? null : new Gate(late, env, route, holds);
-  const adaptive = limits.filter(({ config }) => config.algorithm === 'adaptive');
+  const isBoth = early.length > 0 && (late.length > 0 || plans !== null);
+  const all = plans === null ? limits : [...limits, ...plans.limits];
+  const holds = all.some(({ config }) => config.algorithm === 'concurrency');
+  const waits = all.some(({ config }) => config.over !== 'reject');
+  const adaptive = all.filter(({ config }) => config.algorithm === 'adaptive');
   const watch = adaptive.length === 0 ? null : new AdaptiveWatch(adaptive, env, route);
-  const told = (check: Stage) => watch?.telling(check) ?? check;
+  const told = (check: Stage | null) => (check === null ? null : (watch?.telling(check) ?? check));
   const watchEnd = watch?.onDone ?? null;
+  const gate = (some: readonly NamedLimit[], takesNote: boolean) =>
+    some.length === 0 ? null : told(new Gate(some, env, route, takesNote).check);
+  const before = gate(early, isBoth || holds);
+  // Known when the caller is: a plan's limits are all decided with those that need an identity.
+  const after =
+    plans === null
+      ? gate(late, holds)
+      : plans.stage((own) => gate([...late, ...own], holds), late.length === 0, holds);
   return {
-    ...(before !== null && { onArrival: told(before.check) }),
-    ...(after !== null && { onRequest: told(after.check) }),
+    ...(before !== null && { onArrival: before }),
+    ...(after !== null && { onRequest: after }),
     ...(env.headers !== 'off' && { onResponse: tellLimits(env.headers) }),
     ...((holds || waits || watchEnd !== null) && {
       onDone: (x: Exchange) => {
@@ -86,6 +99,7 @@ class Gate implements Judge {
   readonly #costs: readonly ((x: Exchange) => number)[];
   readonly #counters: readonly LimitCounter[];
   readonly #takesNote: boolean;
+  readonly #quotas: QuotaLookout | null;
   // Of the request at hand: the engine is synchronous, so one set is enough.
   readonly #variants: LimitVariant[];
   readonly #hashes: Int32Array;
@@ -101,6 +115,7 @@ class Gate implements Judge {
     this.#costs = limits.map(({ config }) => priceOf(config.cost));
     this.#counters = limits.map(({ name }) => env.counter(name));
     this.#takesNote = takesNote;
+    this.#quotas = env.quotas?.lookout(limits) ?? null;
     this.#variants = this.#limits.map((limit) => limit.variant([]));
     this.#hashes = new Int32Array(2 * limits.length);
     this.#prices = new Float64Array(limits.length);
@@ -152,13 +167,15 @@ class Gate implements Judge {
   conclude(x: Exchange, now: number): Verdict {
     const { engine, headers } = this.#env;
     const { decision } = engine;
-    if (headers !== 'off') this.#describe(x, headers);
+    if (headers !== 'off') describeLimits(x, headers, this.#variants, decision);
     if (decision.admitted) {
       for (let i = 0; i < this.#counters.length; i++) {
         if ((decision.shadowed & (1 << i)) === 0) this.#counters[i].admitted++;
         else this.#counters[i].shadowed++;
       }
       if (this.#takesNote) this.#note(x, now);
+      if (this.#quotas !== null)
+        this.#quotas.look(x, decision, this.#variants, this.#hashes, this.#prices, now);
       return CONTINUE;
     }
     return this.#refuse(x);
@@ -192,57 +209,11 @@ class Gate implements Judge {
     if (x.limitTickets === null) x.limitTickets = [ticket];
     else x.limitTickets.push(ticket);
   }
-
-  /** draft-ietf-httpapi-ratelimit-headers-11: what holds, and what is left of it. */
-  #describe(x: Exchange, style: HeaderStyle): void {
-    const { decision } = this.#env.engine;
-    let tightest = -1;
-    for (let i = 0; i < this.#variants.length; i++) {
-      const { name, algorithm } = this.#variants[i];
-      if (algorithm.untold) continue;
-      const left = decision.remaining[i];
-      const reset = Math.ceil(decision.resetMs[i] / 1000);
-      if (style !== 'legacy') {
-        x.rateLimitPolicy += `${x.rateLimitPolicy === '' ? '' : ', '}${policyOf(name, algorithm)}`;
-        x.rateLimit += `${x.rateLimit === '' ? '' : ', '}"${name}";r=${left};t=${reset}`;
-      }
-      if (tightest < 0 || left < decision.remaining[tightest]) tightest = i;
-    }
-    if (style === 'standard' || tightest < 0) return;
-    if (x.legacyLimit !== null && x.legacyLimit[1] <= decision.remaining[tightest]) return;
-    const { quota } = this.#variants[tightest].algorithm;
-    x.legacyLimit = [quota, decision.remaining[tightest], Math.ceil(decision.resetMs[tightest] / 1000)];
-  }
 }
 
 const NO_ROLES: readonly string[] = Object.freeze([]);
 /** What costs more than the limit ever admits: there is no good time to come back. */
 const A_DAY_S = 86_400;
-
-const policies = new WeakMap<Algorithm, string>();
-
-function policyOf(name: string, algorithm: Algorithm): string {
-  let policy = policies.get(algorithm);
-  if (policy === undefined) {
-    const window = algorithm.windowSeconds > 0 ? `;w=${Math.ceil(algorithm.windowSeconds)}` : '';
-    policy = `"${name}";q=${algorithm.quota}${window}`;
-    policies.set(algorithm, policy);
-  }
-  return policy;
-}
-
-function tellLimits(style: HeaderStyle): (x: Exchange) => void {
-  return function addLimitFields(x) {
-    const fields = x.answerHeaders;
-    if (x.rateLimit !== '' && style !== 'legacy') {
-      fields.push('ratelimit-policy', x.rateLimitPolicy, 'ratelimit', x.rateLimit);
-    }
-    if (x.legacyLimit === null) return;
-    const [limit, remaining, reset] = x.legacyLimit;
-    fields.push('x-ratelimit-limit', String(limit), 'x-ratelimit-remaining', String(remaining));
-    fields.push('x-ratelimit-reset', String(reset));
-  };
-}
 
 /** Of a request that is refused after all: everything that was taken for it before. */
 function giveBack(x: Exchange, { engine }: GateEnv): void {

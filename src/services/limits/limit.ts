@@ -10,6 +10,7 @@ import { TokenBucket } from './algorithms/token-bucket.js';
 import type { Algorithm } from './decision.js';
 import type { Decider } from './engine.js';
 import type { KeyHasher, KeySalt } from './key-hash.js';
+import { type LimitTexts, limitTexts } from './limit-fields.js';
 import type { LimitMemory } from './memory.js';
 
 /** A limit with one set of figures; by role there are several. */
@@ -19,6 +20,7 @@ export interface LimitVariant extends Decider {
   readonly hasher: KeyHasher;
   /** Where each key of this variant begins: what is counted differently is counted apart. */
   readonly salt: KeySalt;
+  readonly texts: LimitTexts;
 }
 
 export class Limit {
@@ -33,9 +35,14 @@ export class Limit {
    */
   constructor(name: string, config: LimitConfig, memory: LimitMemory) {
     this.name = name;
-    const { rate } = config;
+    const { rate, max } = config;
     const variant = (one: RateConfig | null) => variantOf(name, config, one, memory);
-    if (rate === undefined) {
+    if (typeof max === 'object') {
+      const { default: other, ...roles } = max;
+      const quota = (most: number) => variantOf(name, { ...config, max: most }, null, memory);
+      this.#default = quota(other as number);
+      this.#byRole = highestFirst(roles).map(([role, most]) => [role, quota(most)]);
+    } else if (rate === undefined) {
       this.#default = variant(null);
       this.#byRole = [];
     } else if (isOneRate(rate)) {
@@ -63,19 +70,29 @@ function variantOf(
   rate: RateConfig | null,
   memory: LimitMemory,
 ): LimitVariant {
-  const { algorithm, by, burst, per, ipv6Prefix } = config;
-  const shadow = isOnTrial(config);
-  // What the state in a slot means. A count means the same whatever the most is; a time of a token bucket does not.
-  const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
-  const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
-  const hasher = memory.hasher(algorithm === 'quota');
+  const hasher = memory.hasher(config.algorithm === 'quota');
+  const algorithm = algorithmOf(name, config, rate, memory);
   return {
     name,
-    shadow,
+    shadow: isOnTrial(config),
     hasher,
-    salt: hasher.salt(figures),
-    algorithm: algorithmOf(name, config, rate, memory),
+    salt: hasher.salt(countedAs(name, config, rate)),
+    algorithm,
+    texts: limitTexts(name, algorithm),
   };
+}
+
+/** What is counted apart from what: names say it, and what the state in a slot means. */
+export function countedAs(name: string, config: LimitConfig, rate: RateConfig | null): string {
+  const { algorithm, by, burst, per, ipv6Prefix } = config;
+  // A count means the same whatever the most is; a time of a token bucket does not.
+  const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
+  return JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
+}
+
+/** Of several roles the one that may do most counts. */
+export function highestFirst(byRole: Readonly<Record<string, number>>): [role: string, most: number][] {
+  return Object.entries(byRole).sort(([, a], [, b]) => b - a);
 }
 
 function algorithmOf(
@@ -103,8 +120,8 @@ function algorithmOf(
       return new Adaptive(name, adaptiveOptions(config), memory.adaptive, table);
     case 'quota':
       return typeof per === 'number'
-        ? new SlidingWindow(table, max, per, QUOTA, calendar)
-        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar);
+        ? new SlidingWindow(table, max, per, QUOTA, calendar, memory.rolling)
+        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar, memory.calendar);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Layout, Region } from '../../shared/directory.js';
 import { Holds, holdsBytes } from '../../shared/holds.js';
 import { ProfileTable, profileBytes } from '../../shared/profile-table.js';
 import type { Segment } from '../../shared/segment.js';
+import { marksBytes, SlotMarks } from '../../shared/slot-marks.js';
 import type { AdaptiveBook } from './adaptive/adaptive.js';
 import { KeyHasher } from './key-hash.js';
 import { turnBoardBytes } from './queue/turn-board.js';
@@ -25,11 +26,13 @@ const PROFILES = 'profiles';
 
 /** The regions limits need: for `createSegment`, with those of others. */
 export function limitLayout({ keys, workers, holdsPerWorker, adaptiveKeys = 0 }: MemoryOptions): Layout {
+  const buckets = tableBytes(keys);
   return {
     clock: CLOCK_BYTES,
-    buckets: tableBytes(keys),
+    buckets,
     holds: holdsBytes(workers, holdsPerWorker),
     turns: turnBoardBytes(workers),
+    marks: marksBytes(buckets),
     ...(adaptiveKeys > 0 && { [PROFILES]: profileBytes(adaptiveKeys) }),
   };
 }
@@ -50,9 +53,12 @@ export class LimitMemory {
   readonly turns: Region;
   readonly worker: number;
   readonly #segment: Segment;
-  readonly #hasher: KeyHasher;
   #adaptive: AdaptiveBook | null = null;
-  #durableHasher: KeyHasher;
+  /** Slots of quotas by the calendar, and of rolling ones, that have changed and are not on disk. */
+  readonly calendar: SlotMarks;
+  readonly rolling: SlotMarks;
+  readonly #hasher: KeyHasher;
+  #durable: { seed: Int32Array; hasher: KeyHasher };
 
   /** `worker` as in the environment of the process, from 1; 0 for the primary. */
   constructor(segment: Segment, worker: number, policy: FullPolicy) {
@@ -62,9 +68,11 @@ export class LimitMemory {
     this.worker = worker;
     this.table = new BucketTable(segment.region('buckets'), policy, (state) => this.holds.acknowledge(state));
     this.#segment = segment;
+    this.calendar = new SlotMarks(segment.region('marks'), 0);
+    this.rolling = new SlotMarks(segment.region('marks'), 1);
     const { start, durable } = this.table.seeds();
     this.#hasher = new KeyHasher(start);
-    this.#durableHasher = new KeyHasher(durable);
+    this.#durable = { seed: durable, hasher: new KeyHasher(durable) };
   }
 
   /** For adaptive limits. Throws when the segment was made without room for them. */
@@ -75,14 +83,19 @@ export class LimitMemory {
 
   /** For keys of quotas with a seed that outlives the gateway, for all others with one of this start. */
   hasher(durable: boolean): KeyHasher {
-    return durable ? this.#durableHasher : this.#hasher;
+    if (!durable) return this.#hasher;
+    // The primary may have found the one of earlier starts since this process opened the memory.
+    const seed = this.table.seeds().durable;
+    if (seed.some((word, i) => word !== this.#durable.seed[i])) {
+      this.#durable = { seed, hasher: new KeyHasher(seed) };
+    }
+    return this.#durable.hasher;
   }
 
-  /** Takes the seed of a dump: by the primary, before workers start. */
+  /** Takes the seed of a dump: by the primary, before any worker has a quota. */
   adoptDurableSeed(seed: Int32Array): void {
     const { start } = this.table.seeds();
     this.table.setSeeds(Int32Array.of(...start, ...seed));
-    this.#durableHasher = new KeyHasher(seed);
   }
 
   /** Gives back what a dead worker held: by the primary, before another starts under its id. */

@@ -37,6 +37,8 @@ export function nextStep(
   for (let at = recovery.fallbackAt; at < steps.length; at++) {
     const step = steps[at];
     if (failure === null && !step.statuses.has(x.status)) continue;
+    // The path may have named it already.
+    if (step.service !== null && step.service === x.service) continue;
     // An expired deadline of the caller holds for every service.
     if (step.service !== null && performance.now() - x.startedAt >= x.deadlineMs) continue;
     recovery.fallbackAt = at + 1;

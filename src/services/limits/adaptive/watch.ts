@@ -2,10 +2,10 @@
 import type { Exchange } from '../../../exchange.js';
 import type { Log } from '../../../observe/log.js';
 import type { Env, Stage, Step } from '../../../pipeline.js';
-import type { NamedLimit } from '../gate.js';
 import { compileKey, type KeyPart, needsIdentity } from '../key-parts.js';
 import { Limit } from '../limit.js';
 import type { LimitMemory } from '../memory.js';
+import type { NamedLimit } from '../plans/named-limits.js';
 import { Adaptive, type AdaptiveEvent } from './adaptive.js';
 import { adaptiveOptions, isOnTrial } from './options.js';
 

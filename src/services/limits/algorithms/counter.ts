@@ -3,6 +3,7 @@
  * a new period begins with a new slot and nothing must be set to zero, which could not be done at the same time.
  */
 import { type BucketTable, NONE } from '../../../shared/bucket-table.js';
+import type { SlotMarks } from '../../../shared/slot-marks.js';
 import { coarse, DUE, dueAfter, HASH, type Kind, QUOTA, STATE } from '../../../shared/slots.js';
 
 /** The count would pass the most; nothing was added. */
@@ -28,14 +29,17 @@ export class PeriodMask {
 export class Counter {
   readonly #table: BucketTable;
   readonly #kind: Kind;
+  readonly #marks: SlotMarks | null;
   /** The slot that was counted in last: for a refund. */
   slot = NONE;
   /** The count that `add` met or made. */
   count = 0;
 
-  constructor(table: BucketTable, kind: Kind) {
+  /** `marks`: where changes are noted, for counts that are kept elsewhere, too. */
+  constructor(table: BucketTable, kind: Kind, marks: SlotMarks | null = null) {
     this.#table = table;
     this.#kind = kind;
+    this.#marks = marks;
   }
 
   read(h1: number, h2: number): number {
@@ -65,6 +69,7 @@ export class Counter {
       if (!table.extend(p, due, until)) continue;
       if (this.#kind === QUOTA && Atomics.load(words, p + HASH) !== h1) Atomics.store(words, p + HASH, h1);
       if (Atomics.compareExchange(words, p + STATE, state, (state + cost) | 0) !== state) continue;
+      if (this.#marks !== null) this.#marks.mark(p);
       this.slot = p;
       this.count += cost;
       return this.count;
@@ -78,7 +83,9 @@ export class Counter {
       const state = Atomics.load(words, p + STATE);
       if (!this.#table.holds(p, h1, this.#kind)) return;
       const less = Math.max(0, (state >>> 0) - cost);
-      if (Atomics.compareExchange(words, p + STATE, state, less | 0) === state) return;
+      if (Atomics.compareExchange(words, p + STATE, state, less | 0) !== state) continue;
+      if (this.#marks !== null) this.#marks.mark(p);
+      return;
     }
   }
 }

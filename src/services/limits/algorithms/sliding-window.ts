@@ -4,6 +4,7 @@
  * the calendar for quotas.
  */
 import type { BucketTable } from '../../../shared/bucket-table.js';
+import type { SlotMarks } from '../../../shared/slot-marks.js';
 import { BUCKET, type Kind } from '../../../shared/slots.js';
 import { type Algorithm, type Decision, NEVER } from '../decision.js';
 import { Counter, MOST_COUNT, NO_ROOM, OVER, PeriodMask } from './counter.js';
@@ -25,11 +26,12 @@ export class SlidingWindow implements Algorithm {
     windowMs: number,
     kind: Kind = BUCKET,
     time: (now: number) => number = sinceEpoch,
+    marks: SlotMarks | null = null,
   ) {
     this.quota = Math.min(count, MOST_COUNT);
     this.windowSeconds = windowMs / 1000;
     this.#windowMs = windowMs;
-    this.#counter = new Counter(table, kind);
+    this.#counter = new Counter(table, kind, marks);
     this.#time = time;
   }
 

@@ -3,9 +3,9 @@ import type { QueueConfig } from '../../../config/schema/queue.js';
 import type { Exchange } from '../../../exchange.js';
 import type { Env, Verdict } from '../../../pipeline.js';
 import type { Decision } from '../decision.js';
-import type { NamedLimit } from '../gate.js';
 import type { KeyHasher } from '../key-hash.js';
 import { compileKey } from '../key-parts.js';
+import type { NamedLimit } from '../plans/named-limits.js';
 import { type Desk, type Judge, type Question, Waiter } from './waiter.js';
 import { lowestBit, mayWait, type WaitingRoom } from './waiting-room.js';
 

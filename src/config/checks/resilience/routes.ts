@@ -1,56 +1,20 @@
-import { didYouMean } from '../did-you-mean.js';
-import type { Draft, DraftRoute } from '../draft.js';
-import type { FallbackConfig } from '../schema/resilience/fallback.js';
-import type { ServiceConfig } from '../schema/service.js';
-import { formatDuration } from '../units.js';
-import { checkRespondHeaders } from './headers.js';
-import type { Report } from './report.js';
+import { didYouMean } from '../../did-you-mean.js';
+import type { Draft, DraftRoute } from '../../draft.js';
+import type { FallbackConfig } from '../../schema/resilience/fallback.js';
+import { checkRespondHeaders } from '../headers.js';
+import type { Report } from '../report.js';
+import { checkBackoff, checkServiceFailures } from './services.js';
 
 /** What routes and services say about failures. */
 export function checkResilience({ services, routes }: Draft, report: Report): void {
   for (const [name, service] of services) {
-    if (service !== undefined) checkService(['services', name], service, report);
+    if (service !== undefined) checkServiceFailures(['services', name], service, report);
   }
   for (const item of routes) {
     needsService(item, report);
     if (item.route?.fallback !== undefined)
       checkFallback(item, item.route.fallback, [...services.keys()], report);
   }
-}
-
-function checkService(
-  path: PropertyKey[],
-  { retries, hedge, bulkhead, endpoints }: ServiceConfig,
-  report: Report,
-) {
-  if (retries !== undefined) checkBackoff([...path, 'retries', 'backoff'], retries.backoff, report);
-  if (hedge !== undefined && endpoints.length === 1) {
-    report.warning({
-      path: [...path, 'hedge'],
-      at: 'key',
-      message: 'a second request goes to another endpoint, and there is none',
-    });
-  }
-  if (bulkhead?.adaptive && bulkhead.adaptive.min > bulkhead.maxInFlight) {
-    report.mistake({
-      path: report.written([...path, 'bulkhead', 'adaptive', 'min'], [...path, 'bulkhead', 'maxInFlight']),
-      message: `the limit cannot stay above ${bulkhead.adaptive.min} and below ${bulkhead.maxInFlight}`,
-      expected: 'adaptive.min up to maxInFlight',
-    });
-  }
-}
-
-function checkBackoff(
-  path: PropertyKey[],
-  { base, max }: { base: number; max: number },
-  report: Report,
-): void {
-  if (base <= max) return;
-  report.mistake({
-    path: report.written([...path, 'base'], [...path, 'max']),
-    message: `the first wait (${formatDuration(base)}) is longer than the longest (${formatDuration(max)})`,
-    expected: 'base up to max',
-  });
 }
 
 /** Options about the failures of a service, on a route that has none. */
