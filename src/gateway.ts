@@ -175,14 +175,9 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
     // What clients or our own bounds bring about comes in floods, and is in the access line.
     if (failure.blame === 'upstream') {
+      const { id, route, endpoint } = x;
       this.#env.log.warn(
-        {
-          request_id: x.id,
-          route: x.route?.name,
-          endpoint: x.endpoint,
-          code: failure.code,
-          err: error?.message,
-        },
+        { request_id: id, route: route?.name, endpoint, code: failure.code, err: error?.message },
         'upstream attempt failed',
       );
     }
@@ -262,14 +257,9 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     sockets: SocketKeeper | null,
   ): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = {
-      endpoints: this.#endpoints,
-      resilience: this.#resilience,
-      rosters,
-      metrics,
-      workerId,
-      services,
-    };
+    const endpoints = this.#endpoints;
+    const resilience = this.#resilience;
+    const workshop: Workshop = { endpoints, resilience, rosters, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(
       { ...config.accessLog, redactQuery: [...config.accessLog.redactQuery, ...tokenParameters(config)] },
