@@ -3,6 +3,7 @@
  * work, and, but for the comparison, when a bar is missed.
  */
 import { runAuth } from './auth.ts';
+import { runBalance } from './balance.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
 import { runLimits } from './limits.ts';
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, Bench>> = {
   full: () => runComparison(false).then(() => true),
   quick: () => runComparison(true).then(() => true),
   auth: (effort) => runAuth(effort === 'quick'),
+  balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
   memory: () => runMemory(),
   overload: () => runOverload(),

@@ -323,6 +323,14 @@ export const NO_ENDPOINT = failure(
   'No instance of the service is available at the moment.',
   { retry: 'unsent', proxyStatus: 'destination_unavailable' },
 );
+export const CIRCUIT_OPEN = failure(
+  'CIRCUIT_OPEN',
+  503,
+  'gateway',
+  'Service unavailable',
+  'The service has failed too often and is left alone for a while; see Retry-After.',
+  { retry: 'unsent', proxyStatus: 'destination_unavailable' },
+);
 export const INTERNAL = failure(
   'INTERNAL_ERROR',
   500,

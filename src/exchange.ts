@@ -179,6 +179,8 @@ export class Exchange {
   attempts = 0;
   /** Address of the endpoint last tried: for the log, never for the client. */
   endpoint = '';
+  /** `Set-Cookie` that brings the client back to this endpoint; empty: none is needed. */
+  stickyCookie = '';
   /** Fields that go to the service; made anew for each attempt. */
   forwardHeaders: string[] = [];
   /** Milliseconds between handing the request to the service's connection and the end of its answer, over all attempts. */

@@ -193,6 +193,10 @@ class Primary implements ControlPlane {
   registry = () => this.#discovery.registry();
   discovery = () => this.#discovery.facts();
   quotas = () => this.#limits.quotas();
+  endpoints = () => this.#endpoints.facts();
+  drain = (service: string, endpoint: string, drained: boolean) =>
+    this.#endpoints.drain(service, endpoint, drained);
+  services = () => this.#endpoints.services();
 
   get reloads() {
     return this.#reloader.counts;

@@ -6,7 +6,7 @@ import { TrustedProxies } from '../listen/addresses.js';
 import type { CaptureOptions } from '../listen/capture.js';
 import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
-import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
+import { compile, type Env, type Filter, type Pipeline, type Stage, type Stages } from '../pipeline.js';
 import { allowedServices, type ServiceChoice, serviceParameter } from '../route/dynamic.js';
 import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
@@ -14,9 +14,12 @@ import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
 import { IDENTITY_HEADERS } from '../services/introduction.js';
 import { compileFieldValue, fieldBytes, type Render } from '../template.js';
-import { createBalancer } from '../upstream/balance/balancer.js';
+import { buildBalancer, meterFor } from '../upstream/balance/build.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
+import { healthOptions } from '../upstream/health/options.js';
+import { answerServices } from '../upstream/health/public.js';
+import { ServiceHealth } from '../upstream/health/service-health.js';
 import type { FallbackStep } from '../upstream/retry/fallback.js';
 import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
 import type { ResiliencePool } from '../upstream/retry/resilience.js';
@@ -86,7 +89,7 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
     }),
   );
   for (const [name, options] of Object.entries(config.services)) {
-    services.set(name, buildService(name, options, retriedByRoutes.has(name), workshop));
+    services.set(name, buildService(name, options, config.zone, retriedByRoutes.has(name), workshop));
   }
   for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
@@ -129,22 +132,29 @@ function reservedNames({ auth, defaults, routes }: Config): string[] {
 function buildService(
   name: string,
   options: ServiceConfig,
+  zone: string | null,
   retriedByRoutes: boolean,
   { endpoints, resilience, metrics, workerId }: Workshop,
 ): Service {
-  const { balance, connections, timeouts, tls } = options;
+  const { connections, timeouts, tls } = options;
+  const { table } = endpoints;
+  const judged = options.breaker !== null || options.passive !== null;
   const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
   return new Service(name, {
     timeouts,
-    open: ({ url, slot }) =>
-      endpoints.get(slot, {
+    open: ({ url, slot }) => {
+      const endpoint = endpoints.get(slot, {
         url,
         maxConnections: connections.max,
         maxWaiting: connections.queue,
         keepAliveMs: connections.keepAlive,
         tls: { ...tls, ...authorities },
-      }),
-    balancer: (members) => createBalancer(balance, members, workerId - 1),
+      });
+      endpoint.meter = meterFor(options, table, slot);
+      return endpoint;
+    },
+    balancer: buildBalancer(name, options, { table, offset: workerId - 1, zone }),
+    health: judged ? new ServiceHealth(endpoints.table, healthOptions(options)) : null,
     resilience: resilience.get(name, options, retriedByRoutes, metrics.resilience),
   });
 }
@@ -175,8 +185,7 @@ function buildRoute(
     ...forFilters,
   };
   const options = { ...defaults, ...route.filters };
-  const builtin =
-    route.builtin && forFilters.access.builtin(route.builtin.action, route.builtin.provider ?? null);
+  const builtin = route.builtin && buildBuiltin(route.builtin, services, forFilters);
   return {
     name: route.name,
     match: route.match,
@@ -193,6 +202,14 @@ function buildRoute(
     fallback: buildFallback(route, services, metrics),
     websocket: route.websocket,
   };
+}
+
+function buildBuiltin(
+  { action, provider }: NonNullable<RouteConfig['builtin']>,
+  services: ReadonlyMap<string, Service>,
+  { access }: FilterServices,
+): Stage {
+  return action === 'services' ? answerServices(services) : access.builtin(action, provider ?? null);
 }
 
 /** `last`: the route's own answer, for which filters have been passed. */

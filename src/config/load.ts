@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkAuth } from './checks/auth.js';
+import { checkBalance } from './checks/balance.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import { checkOverload } from './checks/overload.js';
@@ -69,6 +70,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
   checkRegistry(draft, report);
+  checkBalance(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkOverload(draft, report);

@@ -61,6 +61,14 @@ export const schema = z.strictObject({
   drain,
   log,
   accessLog,
+  zone: label()
+    .nullable()
+    .prefault(null)
+    .meta({
+      description:
+        'Where this gateway stands: services prefer their endpoints in the same zone. Absent: all are alike.',
+      examples: ['eu-1a', '${ZONE}'],
+    }),
   services: z
     .record(name(), service)
     .prefault({})

@@ -1,9 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
 import { discoveryFamilies } from './families/discovery.js';
+import { endpointFamilies } from './families/endpoints.js';
 import { overloadFamilies } from './families/overload.js';
 import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
+import { healthFamilies } from './health/families.js';
 import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
 import { resilienceFamilies } from './resilience/families.js';
@@ -91,6 +93,8 @@ export const families: readonly Family[] = [
     },
   },
   ...resilienceFamilies,
+  ...endpointFamilies,
+  ...healthFamilies,
   ...accessFamilies,
   ...discoveryFamilies,
   ...socketFamilies,

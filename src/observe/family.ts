@@ -1,4 +1,5 @@
 import type { DiscoveryFacts } from './families/discovery.js';
+import type { ServiceView } from './health/view.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -13,8 +14,20 @@ export interface GatewayFacts {
   discovery(): readonly DiscoveryFacts[];
   /** null: no limit is a quota. */
   quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
+  /** Of all services at the moment. */
+  endpoints(): Iterable<EndpointFacts>;
+  /** As they are at the moment. */
+  services(): readonly ServiceView[];
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
+}
+
+export interface EndpointFacts {
+  readonly service: string;
+  readonly endpoint: string;
+  /** Requests since it is there; from 0 again after 2^32. */
+  readonly sent: number;
+  readonly inFlight: number;
 }
 
 export type Labels = Record<string, string | number>;

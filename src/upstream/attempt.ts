@@ -2,19 +2,20 @@
  * One try to get an answer from one endpoint. It is itself the handler that undici calls: no closure and no promise
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
-
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
 import { bodyPassed } from '../memory.js';
+import { NO_TICKET } from '../shared/health/breaker.js';
 import { BAD_LENGTH, takeAnswerHead } from './answer-head.js';
 import type { Connection } from './connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Endpoint, Taker } from './endpoint.js';
 import { connectFailure, exchangeFailure } from './errors.js';
 import type { Conductor } from './forwarder.js';
+import type { Ticket } from './health/guard.js';
 import type { Timeouts } from './service.js';
 import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
 
@@ -26,10 +27,8 @@ const SENDING = 1;
 const AWAITING = 2;
 const RECEIVING = 3;
 const OVER = 4;
-/** Nobody wants the answer: it is read so that the connection can be used again. */
+/** Nobody wants the answer: so much of it is read, for so many milliseconds, to use the connection again. */
 const DISCARDING = 5;
-
-/** An answer that nobody wants is read up to this many bytes, and for this many milliseconds. */
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1_000;
 
@@ -39,7 +38,7 @@ const DISCARD_MS = 1_000;
  */
 const CLIENT_PATIENCE = 4;
 
-export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.DispatchHandler {
+export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
   /** It ran on a connection that had carried an answer before, so the service may have closed it for idleness. */
   reused = false;
@@ -50,6 +49,9 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   startedAt = 0;
   /** When the first of those that ran beside it started; else as `startedAt`. */
   since = 0;
+  serviceTicket = NO_TICKET;
+  endpointTicket = NO_TICKET;
+  judged = false;
 
   readonly #x: Exchange;
   readonly #target: string;
@@ -88,7 +90,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.since = now;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
-    this.endpoint.began();
+    if (!this.endpoint.began(this)) return this.#fail(failures.CIRCUIT_OPEN, null);
     if (!this.endpoint.acquire(this, fresh)) this.#fail(failures.SERVICE_BUSY, null);
   }
 
@@ -187,6 +189,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
+    this.endpoint.guard?.answered(this, status, this.#headAt - this.startedAt);
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     this.#conductor.onHead(x, this, length);
@@ -202,6 +205,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     const x = this.#x;
     const connection = this.#connection as Connection;
     x.status = status;
+    this.#headAt = performance.now();
+    this.endpoint.guard?.ended(this, null, status, this.#headAt - this.startedAt);
     takeAnswerHead(x, headers);
     this.#phase = OVER;
     this.#deadlines.remove(this);
@@ -214,7 +219,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   /** The socket that came of it has ended: until then it counts as in flight. */
   socketEnded(): void {
-    this.endpoint.ended(null, 101, this.#headAt - this.startedAt);
+    this.endpoint.ended(this, null, 101, this.#headAt - this.startedAt);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -257,9 +262,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   #dueIn(ms: number): void {
-    const due = this.#deadlines.now + ms;
-    const last = this.#x.dueAt;
-    this.dueAt = due < last ? due : last;
+    this.dueAt = Math.min(this.#deadlines.now + ms, this.#x.dueAt);
   }
 
   #fail(failure: Failure, error: Error | null): void {
@@ -277,8 +280,8 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#phase = OVER;
     this.#deadlines.remove(this);
     const x = this.#x;
-    if (this.#headAt === 0) this.endpoint.ended(failure, 0, 0);
-    else this.endpoint.ended(failure, x.status, this.#headAt - this.startedAt);
+    if (this.#headAt === 0) this.endpoint.ended(this, failure, 0, 0);
+    else this.endpoint.ended(this, failure, x.status, this.#headAt - this.startedAt);
     // One of several that run at once: who conducts them keeps the time.
     if (x.attempt !== this) return;
     x.upstreamMs += performance.now() - this.since;

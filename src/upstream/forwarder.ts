@@ -103,7 +103,7 @@ export class Forwarder implements Conductor {
   };
 
   #try(x: Exchange, route: Route, endpoint: Endpoint | null, fresh: boolean, now: number): void {
-    if (endpoint === null) return this.#failed(x, null, failures.NO_ENDPOINT, null);
+    if (endpoint === null) return this.#failed(x, null, (x.service as Service).refusal(x), null);
     const attempt = this.#prepare(x, route, endpoint, this);
     if (attempt === null) return;
     x.attempt = attempt;

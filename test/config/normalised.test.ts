@@ -50,6 +50,7 @@ describe('a configuration', () => {
         headers: [],
         redactQuery: expect.arrayContaining(['id_token', 'key', 'token', 'password']),
       },
+      zone: null,
       services: {},
       discovery: { env: false, dns: { servers: [], timeout: 2000 } },
       registry: {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { SERVICE_BUSY } from '../../src/errors.ts';
 import { exposition, families } from '../../src/observe/exposition.ts';
 import type { GatewayFacts } from '../../src/observe/family.ts';
+import type { BreakerView, EndpointView, ServiceView } from '../../src/observe/health/view.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
 
@@ -87,11 +88,11 @@ function busyGateway(): GatewayFacts {
     route.begin();
     route.done('GET', status, totalMs, 2, 1, 1, failure, 1);
   }
-  const service = metrics.resilience.service('quotes');
-  service.retry(0, 0);
-  service.hedge(0);
-  service.rejected(0);
-  service.bulkhead = { inFlight: 2, waiting: 1, limit: 3 };
+  const spared = metrics.resilience.service('quotes');
+  spared.retry(0, 0);
+  spared.hedge(0);
+  spared.rejected(0);
+  spared.bulkhead = { inFlight: 2, waiting: 1, limit: 3 };
   metrics.resilience.fallback('busy', 'static').count++;
   totals.merge(1, {
     routes: metrics.flush(),
@@ -143,6 +144,36 @@ function busyGateway(): GatewayFacts {
     ],
     keyAges: () => new Map([['players', 12]]),
     quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
+    endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
+    services: () => [service()],
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
+}
+
+/** One endpoint up, one down; a breaker each. */
+function service(): ServiceView {
+  const breaker: BreakerView = {
+    state: 'half-open',
+    sinceMs: 10,
+    retryInMs: 0,
+    calls: 0,
+    failed: 0,
+    slow: 0,
+    changes: { closed: 0, open: 2, 'half-open': 2, recovering: 0 },
+  };
+  const endpoint: EndpointView = {
+    id: 'http://a',
+    url: 'http://a',
+    state: 'available',
+    reasons: [],
+    weight: 1,
+    zone: '',
+    priority: 0,
+    inFlight: 0,
+    latencyMs: null,
+    probe: { state: 'healthy', passed: 3, failed: 1, last: null },
+    passive: { state: 'trusted', ejections: 1, cause: null, returnsInMs: 0 },
+    breaker,
+  };
+  return { name: 'quotes', status: 'warn', available: 1, breaker, endpoints: [endpoint] };
 }

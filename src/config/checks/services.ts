@@ -2,6 +2,7 @@ import { allowedServices } from '../../route/dynamic.js';
 import type { Draft } from '../draft.js';
 import { valueAt } from '../mistakes.js';
 import { readCertificate } from './certificates.js';
+import { checkHealth } from './health.js';
 import type { Report } from './report.js';
 import { checkSource } from './sources.js';
 
@@ -19,6 +20,7 @@ export function checkServices({ raw, services, routes }: Draft, folder: string, 
     if (!used.has(name)) report.warning({ path, at: 'key', message: `no route uses the service "${name}"` });
     if (service === undefined) continue;
     checkSource(valueAt(raw, path), service, path, report);
+    checkHealth(name, service, (raw.services as Record<string, unknown> | undefined)?.[name], report);
     if (service.tls.ca !== undefined) readCertificate(service.tls.ca, [...path, 'tls', 'ca'], folder, report);
     const seen = new Set<string>();
     const written = service.discover === undefined ? service.endpoints : [];

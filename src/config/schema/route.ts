@@ -177,13 +177,13 @@ const rewrite = z.strictObject({
     }),
 });
 
-/** What the gateway does with sessions and keys by itself. */
-export const BUILTINS = ['login', 'callback', 'refresh', 'logout', 'session', 'keys'] as const;
+/** What the gateway does with sessions and keys by itself, and how its services are. */
+export const BUILTINS = ['login', 'callback', 'refresh', 'logout', 'session', 'keys', 'services'] as const;
 
 const builtinOptions = z.strictObject({
   action: z.enum(BUILTINS).meta({
     description:
-      '`login` sends a browser to the identity provider, `callback` is where it comes back, `refresh` (POST) renews tokens and session, `logout` (POST) ends it, `session` tells a page who is logged in, `keys` publishes the public key of the internal token.',
+      '`login` sends a browser to the identity provider, `callback` is where it comes back, `refresh` (POST) renews tokens and session, `logout` (POST) ends it, `session` tells a page who is logged in, `keys` publishes the public key of the internal token, `services` tells which services are well, without addresses.',
     examples: ['logout'],
   }),
   provider: label()
@@ -230,7 +230,7 @@ export const route = z
     }),
     builtin: builtin.optional().meta({
       description:
-        'An answer about logins instead of a service: what it does, or a mapping with `action` and `provider`.',
+        'An answer about logins, or about the services, instead of a service: what it does, or a mapping with `action` and `provider`.',
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
     websocket: websocket.optional(),

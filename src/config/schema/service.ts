@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { distinct } from '../collections.js';
 import { fileName, label, origin, text } from '../fields.js';
-import { duration } from '../units.js';
+import { duration, ratio } from '../units.js';
+import { balance, sticky, zones } from './balance.js';
+import { breaker } from './breaker.js';
 import { discover } from './discovery.js';
+import { health, passive } from './health.js';
 import { bulkhead } from './resilience/bulkhead.js';
 import { hedge, retries } from './resilience/retries.js';
 
@@ -17,12 +20,24 @@ const endpointOptions = z.strictObject({
     .max(1_000, { error: 'a whole number from 1 to 1000' })
     .prefault(1)
     .meta({ description: 'Share of the requests, relative to the other endpoints.', examples: [2] }),
+  zone: label()
+    .optional()
+    .meta({
+      description: 'Where the instance stands: see `zone` at the top level.',
+      examples: ['eu-1a'],
+    }),
+  priority: count(0, 100)
+    .optional()
+    .meta({
+      description: 'Its group, for `balance: failover`: 0, as when absent, is asked first.',
+      examples: [1],
+    }),
 });
 
 /** An entry of `endpoints`. */
 export const endpoint = z.union(
   [origin().transform((url): z.output<typeof endpointOptions> => ({ url, weight: 1 })), endpointOptions],
-  { error: 'http://host:port, or a mapping with url and weight' },
+  { error: 'http://host:port, or a mapping with url, weight, zone and priority' },
 );
 
 const timeouts = z.strictObject({
@@ -105,7 +120,8 @@ export const service = z.strictObject({
     .min(1, { error: 'at least one endpoint' })
     .default([])
     .meta({
-      description: 'The instances: URLs, or mappings with `url` and `weight`. Either this or `discover`.',
+      description:
+        'The instances: URLs, or mappings with `url`, `weight`, `zone` and `priority`. Either this or `discover`.',
       examples: [['http://10.0.0.1:9001', { url: 'http://10.0.0.2:9001', weight: 2 }]],
     }),
   discover: discover.optional().meta({
@@ -117,12 +133,36 @@ export const service = z.strictObject({
       { dns: { name: '_quotes._tcp.internal', type: 'SRV' } },
     ],
   }),
-  balance: z
-    .enum(['round-robin', 'random'])
-    .prefault('round-robin')
+  balance: balance.prefault('round-robin').meta({
+    description:
+      'How an endpoint is chosen, always by weight: `round-robin`, `least-requests`, `peak-ewma`, `random`, `failover`, or a mapping with `type` and options.',
+    examples: ['least-requests', { type: 'consistent-hash', by: 'header:x-room' }],
+  }),
+  zones: zones.prefault({}).meta({
+    description:
+      "Endpoints in the gateway's own `zone` are asked first; `off`: zones make no difference here.",
+    examples: [{ spillBelow: '50%' }, 'off'],
+  }),
+  slowStart: duration({ off: true, max: 3_600_000 })
+    .prefault('off')
     .meta({
-      description: 'How an endpoint is chosen; both respect the weights.',
-      examples: ['random'],
+      description:
+        'An endpoint that joins or comes back gets its share little by little, growing evenly in this time. Those that are there from the beginning get it at once.',
+      examples: ['30s'],
+    }),
+  panic: ratio()
+    .prefault('0%')
+    .meta({
+      description:
+        'With less than this share of the endpoints available all are asked, but those drained: what remains would not bear the load. `0%`: never.',
+      examples: ['50%'],
+    }),
+  sticky: sticky
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Clients come back to the same endpoint, by a cookie. Absent: there is none.',
+      examples: [{ cookie: 'quotes_at', secret: '${STICKY_SECRET}' }],
     }),
   timeouts: timeouts
     .prefault({})
@@ -148,6 +188,24 @@ export const service = z.strictObject({
     .meta({
       description: 'Words by which routes with `service: ${param.NAME}` may allow it: `allow: [tag:public]`.',
       examples: [['public']],
+    }),
+  health: health
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Probes of each endpoint: a path, or a mapping. Absent: none is probed.',
+      examples: ['/health', { path: '/health', interval: '5s', timeout: '1s', healthy: 2, unhealthy: 3 }],
+    }),
+  passive: passive.prefault({}).meta({
+    description: 'Puts endpoints out for a while at which requests fail; `off` never does.',
+    examples: [{ consecutiveErrors: 5, baseEjection: '30s' }, 'off'],
+  }),
+  breaker: breaker
+    .nullable()
+    .prefault(null)
+    .meta({
+      description: 'Circuit breaker: leaves alone what fails too often. Absent: none.',
+      examples: [{ window: '10s', minimum: 20, failureRatio: '50%', openFor: '5s', probes: 3 }],
     }),
 });
 

@@ -4,6 +4,7 @@ import type { Consumers } from '../../services/records/consumers.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
 import type { RegistryWatch } from '../discovery/registry-watch.js';
+import type { DrainAnswer } from '../endpoints/drain.js';
 import type { QuotaControl } from '../quotas/quota-control.js';
 import type { ReloadResult } from '../reloader.js';
 import type { WorkerView } from '../worker-slot.js';
@@ -29,6 +30,8 @@ export interface ControlPlane extends GatewayFacts {
   quotas(): QuotaControl | null;
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
+  /** Takes an endpoint out or in again; null: workers would not hear of it. */
+  drain(service: string, endpoint: string, drained: boolean): DrainAnswer | null;
   /** Ends all sessions of a user; resolves with how many. */
   revokeUser(provider: string, user: string): Promise<number>;
 }
@@ -46,7 +49,7 @@ export interface Call {
   /** By the names in `Endpoint.path`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** The header; empty when absent. */
+  /** The `Accept` field; empty: there is none. */
   readonly accept: string;
   /** JSON; undefined: none was sent, or the endpoint takes none. */
   readonly body: unknown;

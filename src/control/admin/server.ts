@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
+import { serviceEndpoints } from '../health/admin.js';
 import { usageEndpoints } from '../quotas/usage-endpoint.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
@@ -13,6 +14,7 @@ import { livez, readyz } from './health.js';
 import { keyEndpoints } from './keys.js';
 import { paramsOf } from './path.js';
 import { revocationEndpoints } from './revocations.js';
+import { drainEndpoints } from './services/drain.js';
 import { metrics, stats, workers } from './statistics.js';
 
 // An `import` of node:http evaluates its lazy exports and with them a second undici: 13 MB of memory.
@@ -36,11 +38,13 @@ export const endpoints: readonly Endpoint[] = [
   workers,
   config,
   reload,
+  ...serviceEndpoints,
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
   ...registryEndpoints,
   ...usageEndpoints,
+  ...drainEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
