@@ -4,6 +4,7 @@
  */
 import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
+import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
 import { runLimitsSync } from './limits/sync.ts';
 import { runLimits } from './limits.ts';
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
   overload: () => runOverload(),
   registry: () => runRegistry(),
   stream: (mebibytes) => runStream(Number(mebibytes ?? 1024)),
+  chaos: (posts) => runChaosBench(Number(posts ?? 100_000)),
   soak: (requests) => runSoak(Number(requests ?? 200_000)),
 };
 

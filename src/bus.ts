@@ -86,9 +86,7 @@ export type PrimaryHandlers = {
 
 /** The primary's end. */
 export interface WorkerLink {
-  /**
-   * Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`.
-   */
+  /** Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`. */
   call<Name extends keyof WorkerCalls>(
     name: Name,
     argument: WorkerCalls[Name][0],

@@ -312,7 +312,7 @@ export const SERVICE_BUSY = failure(
   503,
   'gateway',
   'Service busy',
-  'All connections to the service are in use and the queue is full.',
+  'The service has as much to do as it is given at once.',
   { proxyStatus: 'connection_limit_reached' },
 );
 export const NO_ENDPOINT = failure(

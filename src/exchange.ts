@@ -9,6 +9,9 @@ import type { Verdict } from './pipeline.js';
 import type { Identity } from './services/identity.js';
 import type { LimitTicket } from './services/limits/gate.js';
 import type { Waiter } from './services/limits/queue/waiter.js';
+import type { Bulkhead } from './upstream/bulkhead/bulkhead.js';
+import type { Recovery } from './upstream/retry/recovery.js';
+import type { Service } from './upstream/service.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -118,6 +121,8 @@ export class Exchange {
   /** Who is connected to us. */
   peerIp = '';
   peerTrusted = false;
+  /** Milliseconds that a trusted peer gives it (`X-Request-Deadline`); Infinity: it says nothing. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   /** Whom we take for the client: the right-most address that is not a trusted proxy. */
   clientIp = '';
   body: RequestBody | null = null;
@@ -154,13 +159,24 @@ export class Exchange {
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 
+  /** The same request may reach the service twice, whatever its method: its key tells the service (`Idempotency-Key`). */
+  idempotent = false;
+
   // 4 balance, 5 attempt -------------------------------------------------------------------------------------
+  /** Whom it is forwarded to: the route's service, or one that takes its place. */
+  service: Service | null = null;
+  /** `performance.now()` at which everything upstream must be over; Infinity: there is no bound. */
+  dueAt = Number.POSITIVE_INFINITY;
+  /** Where it holds a place. */
+  place: Bulkhead | null = null;
+  /** What was done about failed tries; null: none has failed. */
+  recovery: Recovery | null = null;
+  /** Who took the place of the route's service: `service:NAME` or `static`; empty: nobody. */
+  degraded = '';
   attempt: OngoingAttempt | null = null;
   /** The service is asked for a WebSocket. */
   dialling = false;
   attempts = 0;
-  /** `performance.now()` when the first try began. */
-  forwardedAt = 0;
   /** Address of the endpoint last tried: for the log, never for the client. */
   endpoint = '';
   /** `Set-Cookie` that brings the client back to this endpoint; empty: none is needed. */

@@ -5,7 +5,7 @@
  *   2 route     which route?                                                          none ─▶ 404, 405 + Allow
  *   3 filter    the route's onRequest stages                                          no ───▶ refused or answered ─▶ 6
  *   4 balance   which endpoint?                                                       all busy ─▶ 503
- *   5 attempt   one try upstream                                                      failed ▶ 4 again, or 502 504
+ *   5 attempt   one try upstream                                                      failed ▶ 4 again, a fallback, or 502 504
  *   6 respond   onResponse stages, stream to the client; a slow client pauses the service
  *   7 done      counters, access line: always, exactly once, also after an abort
  */
@@ -20,7 +20,7 @@ import {
 import type { Config } from './config/schema.js';
 import type { Failure } from './errors.js';
 import * as failures from './errors.js';
-import type { Exchange, RequestBody } from './exchange.js';
+import type { Answer, Exchange, RequestBody } from './exchange.js';
 import { COLLECT_BYTES } from './listen/body.js';
 import { capture } from './listen/capture.js';
 import type { ClientEvents } from './listen/client.js';
@@ -33,11 +33,12 @@ import { credentialHeaders, tokenParameters } from './observe/redact.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
 import { withService } from './route/dynamic.js';
 import { readsOneWay } from './route/lookalikes.js';
-import { hasEncodedSlash } from './route/path.js';
+import { NEVER_FORWARDED, whyNoRoute } from './route/why-none.js';
 import type { EndpointTable } from './shared/endpoint-table.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
+import { ResiliencePool } from './upstream/retry/resilience.js';
 import { takeHandshake } from './websocket/handshake.js';
 import type { KeeperEvents, SocketKeeper } from './websocket/keeper.js';
 
@@ -52,10 +53,6 @@ export interface GatewayEnv {
   readonly table: EndpointTable;
 }
 
-/** TRACE would show a client the fields that we add (RFC 9110 §9.3.8); CONNECT asks for a tunnel, which we are not. */
-const NEVER_FORWARDED = new Set(['TRACE', 'CONNECT']);
-const ALL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
-
 /** The data plane of one worker. */
 export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   generation = 0;
@@ -67,6 +64,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   #sockets: SocketKeeper | null = null;
   readonly #env: GatewayEnv;
   readonly #endpoints: EndpointPool;
+  readonly #resilience = new ResiliencePool();
   readonly #forwarder = new Forwarder(this);
 
   constructor(env: GatewayEnv) {
@@ -89,7 +87,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
       const route = this.#route(x, snapshot); // 2
       if (route !== null) this.#filter(x, route); // 3
     } catch (error) {
-      this.#crashed(x, error);
+      this.onCrashed(x, error);
     }
   }
 
@@ -98,19 +96,8 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     x.route = found;
     (found?.stats ?? this.#env.metrics.unrouted).begin();
     const route = found !== null && readsOneWay(x, found, lookalikes) ? withService(x, found) : null;
-    if (route === null) refuse(x, x.failure ?? this.#whyNoRoute(x, found));
+    if (route === null) refuse(x, x.failure ?? whyNoRoute(x, found !== null));
     return route;
-  }
-
-  #whyNoRoute(x: Exchange, route: Route | null): Failure {
-    if (route !== null) {
-      x.detail = hasEncodedSlash(x.path)
-        ? 'The path holds an encoded slash, which this route does not accept.'
-        : 'The path could be read as another one, which asks callers who they are.';
-      return failures.BAD_PATH;
-    }
-    if (NEVER_FORWARDED.has(x.method)) x.allow = ALL_METHODS;
-    return x.allow.length === 0 ? failures.NOT_FOUND : failures.METHOD_NOT_ALLOWED;
   }
 
   #filter(x: Exchange, route: Route): void {
@@ -119,7 +106,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     if (typeof verdict === 'number') return this.#proceed(x, route, verdict);
     verdict.then(
       (late) => this.#proceed(x, route, late),
-      (error) => this.#crashed(x, error),
+      (error) => this.onCrashed(x, error),
     );
   }
 
@@ -156,8 +143,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     try {
       x.route?.pipeline.onResponse?.(x); // 6
     } catch (error) {
-      x.attempt?.abandon();
-      return this.#crashed(x, error);
+      return this.onCrashed(x, error);
     }
     // The service answers without waiting for the rest of the body.
     if (x.body !== null && !x.body.complete) leaveBody(x, x.body);
@@ -166,6 +152,14 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
 
   onCompleted(x: Exchange): void {
     x.client.end();
+  }
+
+  onReplaced(x: Exchange, answer: Answer): void {
+    try {
+      answerOwn(x, answer);
+    } catch (error) {
+      this.onCrashed(x, error);
+    }
   }
 
   /** The client has its socket when the service has given one. */
@@ -221,10 +215,10 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   }
 
   /** A mistake of ours, or of a filter: the exchange ends, the worker goes on. */
-  #crashed(x: Exchange, error: unknown): void {
-    const { id, route } = x;
+  onCrashed(x: Exchange, error: unknown): void {
+    x.attempt?.abandon();
     this.#env.log.error(
-      { request_id: id, route: route?.name, err: error },
+      { request_id: x.id, route: x.route?.name, err: error },
       'the gateway failed to handle a request',
     );
     if (x.done) return;
@@ -249,6 +243,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     route?.pipeline.onDone?.(x);
     this.#accessLog?.(x);
     this.inFlight--;
+    x.place?.leave(x);
   }
 
   // life of the worker -------------------------------------------------------------------------------------------
@@ -262,7 +257,9 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     sockets: SocketKeeper | null,
   ): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = { endpoints: this.#endpoints, rosters, metrics, workerId, services };
+    const endpoints = this.#endpoints;
+    const resilience = this.#resilience;
+    const workshop: Workshop = { endpoints, resilience, rosters, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(
       { ...config.accessLog, redactQuery: [...config.accessLog.redactQuery, ...tokenParameters(config)] },
@@ -274,6 +271,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     this.#sockets = sockets;
     sockets?.retain(new Set(config.routes.map(({ name }) => name)));
     this.generation = generation;
+    this.#resilience.adopt([...snapshot.services.values()].flatMap(({ resilience }) => resilience ?? []));
     this.#retireOthers(snapshot);
   }
 

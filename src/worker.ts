@@ -199,6 +199,7 @@ export class GatewayWorker implements WorkerHandlers {
     const memory = process.memoryUsage();
     return {
       routes: this.#metrics.flush(),
+      resilience: this.#metrics.resilience.flush(),
       connections: listener.connections(),
       inFlight: gateway.inFlight,
       generation: gateway.generation,

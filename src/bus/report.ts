@@ -1,5 +1,6 @@
 /** What a worker says of itself. */
 import type { MetricsDelta } from '../observe/metrics.js';
+import type { ResilienceDelta } from '../observe/resilience/service-stats.js';
 import type { OverloadReport } from '../overload/overload.js';
 import type { DecisionCounts } from '../services/authz/decision.js';
 import type { ProviderCounts } from '../services/identity.js';
@@ -12,6 +13,8 @@ import type { SocketCounts } from '../websocket/keeper.js';
 /** A worker's counters since its report before, and its state now. */
 export interface WorkerReport {
   routes: MetricsDelta;
+  /** Retries, hedges, fallbacks and bulkheads. */
+  resilience: ResilienceDelta;
   connections: number;
   inFlight: number;
   generation: number;

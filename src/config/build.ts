@@ -20,6 +20,9 @@ import type { EndpointPool } from '../upstream/endpoint-pool.js';
 import { healthOptions } from '../upstream/health/options.js';
 import { answerServices } from '../upstream/health/public.js';
 import { ServiceHealth } from '../upstream/health/service-health.js';
+import type { FallbackStep } from '../upstream/retry/fallback.js';
+import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
+import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/service.js';
@@ -44,6 +47,10 @@ export interface Route {
   readonly target: Render;
   /** The service gets the client's `Host`, not its own. */
   readonly keepHost: boolean;
+  /** Instead of those of the service; null: none. */
+  readonly retries: RetryPolicy | null | undefined;
+  /** What to do instead when the service fails; null: nothing. */
+  readonly fallback: readonly FallbackStep[] | null;
   /** null: handshakes are ordinary requests. */
   readonly websocket: WebSocketConfig | null;
 }
@@ -60,6 +67,7 @@ export interface Snapshot {
 /** What outlives a snapshot. */
 export interface Workshop {
   readonly endpoints: EndpointPool;
+  readonly resilience: ResiliencePool;
   /** What the primary knows of endpoints, for each service of this configuration. */
   readonly rosters: readonly Roster[];
   readonly metrics: WorkerMetrics;
@@ -74,8 +82,14 @@ export type FilterServices = Omit<Env, 'route'>;
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   const services = new Map<string, Service>();
+  const retriedByRoutes = new Set(
+    config.routes.flatMap((route) => {
+      if (route.retries === undefined) return [];
+      return [route.service, ...allowedServices(route, Object.entries(config.services))];
+    }),
+  );
   for (const [name, options] of Object.entries(config.services)) {
-    services.set(name, buildService(name, options, config.zone, workshop));
+    services.set(name, buildService(name, options, config.zone, retriedByRoutes.has(name), workshop));
   }
   for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
@@ -119,7 +133,8 @@ function buildService(
   name: string,
   options: ServiceConfig,
   zone: string | null,
-  { endpoints, workerId }: Workshop,
+  retriedByRoutes: boolean,
+  { endpoints, resilience, metrics, workerId }: Workshop,
 ): Service {
   const { connections, timeouts, tls } = options;
   const { table } = endpoints;
@@ -140,6 +155,7 @@ function buildService(
     },
     balancer: buildBalancer(name, options, { table, offset: workerId - 1, zone }),
     health: judged ? new ServiceHealth(endpoints.table, healthOptions(options)) : null,
+    resilience: resilience.get(name, options, retriedByRoutes, metrics.resilience),
   });
 }
 
@@ -182,6 +198,8 @@ function buildRoute(
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
+    retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
+    fallback: buildFallback(route, services, metrics),
     websocket: route.websocket,
   };
 }
@@ -203,13 +221,35 @@ function buildPipeline(options: FilterOptions, env: Env, last: Stages): Pipeline
   return compile([...stages, last]);
 }
 
+function buildFallback(
+  { name, fallback }: RouteConfig,
+  services: ReadonlyMap<string, Service>,
+  { resilience }: WorkerMetrics,
+): Route['fallback'] {
+  if (fallback === undefined) return null;
+  return fallback.map(({ service, respond, on }) => {
+    const label = service === undefined ? 'static' : `service:${service}`;
+    return {
+      service: service === undefined ? null : (services.get(service) as Service),
+      answer: respond === undefined ? null : fixedAnswer(respond),
+      statuses: new StatusSet(on),
+      label,
+      count: resilience.fallback(name, label),
+    };
+  });
+}
+
+function fixedAnswer({ status, headers, body }: NonNullable<RouteConfig['respond']>): Answer {
+  return {
+    status,
+    headers: Object.entries(headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
+    body: Buffer.from(body),
+  };
+}
+
 function buildAnswer({ respond, redirect }: RouteConfig, names: readonly string[]): Route['answer'] {
   if (respond !== undefined) {
-    const answer: Answer = {
-      status: respond.status,
-      headers: Object.entries(respond.headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
-      body: Buffer.from(respond.body),
-    };
+    const answer = fixedAnswer(respond);
     return function respondFixed() {
       return answer;
     };

@@ -9,6 +9,7 @@ import { checkListeners } from './checks/listeners.js';
 import { checkOverload } from './checks/overload.js';
 import { checkPlans } from './checks/plans.js';
 import type { Report } from './checks/report.js';
+import { checkResilience } from './checks/resilience/routes.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkServices } from './checks/services.js';
 import { checkRegistry } from './checks/sources.js';
@@ -77,6 +78,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkPlans(draft, report);
   checkLimitSync(draft, report);
   checkRoutes(draft, report);
+  checkResilience(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
     return { ok: false, mistakes: sortMistakes(mistakes), warnings: sortMistakes(warnings) };

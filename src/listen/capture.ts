@@ -80,11 +80,17 @@ function identify(
     if (normalHost(head.forwardedHost) !== '') x.forwardedHost = head.forwardedHost;
     x.clientIp = trusted.clientOf(x.peerIp, head.forwardedFor);
     if (isRequestId(head.requestId)) x.id = head.requestId;
+    if (head.requestDeadline !== '') x.deadlineMs = deadlineOf(head.requestDeadline);
   }
   if (x.id === '') x.id = newRequestId();
   if (peer !== null) return null;
   x.detail = 'The PROXY protocol announced another address for the same connection.';
   return failures.BAD_FRAMING;
+}
+
+/** Milliseconds, at most eleven days; what cannot be read sets no bound. */
+function deadlineOf(value: string): number {
+  return /^\d{1,9}$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY;
 }
 
 /** RFC 9112 §6.3: one way to know where the body ends, or none at all. */

@@ -27,6 +27,7 @@ class HeadReader {
   upgrade = '';
   via = '';
   requestId = '';
+  requestDeadline = '';
   forwarded = '';
   forwardedFor = '';
   forwardedProto = '';
@@ -48,6 +49,7 @@ class HeadReader {
     this.upgrade = '';
     this.via = '';
     this.requestId = '';
+    this.requestDeadline = '';
     this.forwarded = '';
     this.forwardedFor = '';
     this.forwardedProto = '';
@@ -136,6 +138,12 @@ class HeadReader {
         if (name === 'transfer-encoding') {
           if (this.transferEncoding !== '' || value !== 'chunked') this.fault ??= failures.BAD_FRAMING;
           this.transferEncoding = value;
+          return;
+        }
+        break;
+      case 18:
+        if (name === 'x-request-deadline') {
+          this.requestDeadline = value;
           return;
         }
         break;

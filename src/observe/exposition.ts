@@ -9,6 +9,7 @@ import { healthFamilies } from './health/families.js';
 import { syncFamilies } from './limits/sync-families.js';
 import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
+import { resilienceFamilies } from './resilience/families.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
 
 /** Upper bounds of the duration histogram's buckets, in seconds. */
@@ -92,6 +93,7 @@ export const families: readonly Family[] = [
       }
     },
   },
+  ...resilienceFamilies,
   ...endpointFamilies,
   ...healthFamilies,
   ...accessFamilies,

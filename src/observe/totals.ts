@@ -7,6 +7,7 @@ import { LatencyTotals } from './latency.js';
 import { WaitTotals } from './limits/waits.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
+import { ResilienceTotals } from './resilience/totals.js';
 
 /** Seconds over which `rate` is taken; only complete seconds count. */
 const RATE_SECONDS = 10;
@@ -18,6 +19,7 @@ const RECENT_MS = 30_000;
 export type WorkerGauges = Omit<
   WorkerReport,
   | 'routes'
+  | 'resilience'
   | 'providers'
   | 'decisions'
   | 'limits'
@@ -41,6 +43,7 @@ export class Totals {
   readonly decisions = new Map<string, DecisionTotals>();
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
+  readonly resilience = new ResilienceTotals();
   readonly sockets = new SocketTotals();
   /** Who waits for them, by name. */
   readonly waits = new Map<string, WaitTotals>();
@@ -65,6 +68,7 @@ export class Totals {
     workerId: number,
     {
       routes,
+      resilience,
       providers,
       decisions,
       limits,
@@ -82,6 +86,7 @@ export class Totals {
       ...gauges,
       overload: pressure && refusing ? { pressure, refusing } : null,
     });
+    this.resilience.merge(workerId, resilience);
     for (const [name, counts] of providers) {
       const totals = this.providers.get(name) ?? new ProviderTotals();
       this.providers.set(name, totals);
@@ -126,6 +131,7 @@ export class Totals {
   workerGone(workerId: number): void {
     this.workers.delete(workerId);
     for (const totals of this.waits.values()) totals.workerGone(workerId);
+    this.resilience.workerGone(workerId);
     for (const totals of this.#routes.values()) totals.workerGone(workerId);
   }
 

@@ -7,6 +7,7 @@ import type { Balancer } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
 import type { ServiceHealth } from './health/service-health.js';
+import type { Resilience } from './retry/resilience.js';
 
 export interface Timeouts {
   /** Milliseconds for a free connection, the TCP and the TLS handshake together. */
@@ -27,6 +28,7 @@ export interface ServiceParts {
   readonly balancer: Balancer;
   /** null: no breaker and no passive health. */
   readonly health: ServiceHealth | null;
+  readonly resilience: Resilience | null;
 }
 
 /** For one that takes a request rather than an endpoint that has only just come back. */
@@ -35,6 +37,8 @@ const MOST_LOOKS = 3;
 export class Service {
   readonly name: string;
   readonly timeouts: Timeouts;
+  /** null: nothing is configured for when it fails or is slow. */
+  readonly resilience: Resilience | null;
   /** Those of the present roster, available or not. */
   endpoints: readonly Endpoint[] = [];
   readonly #parts: ServiceParts;
@@ -44,6 +48,7 @@ export class Service {
   constructor(name: string, parts: ServiceParts) {
     this.name = name;
     this.timeouts = parts.timeouts;
+    this.resilience = parts.resilience;
     this.#parts = parts;
     this.#health = parts.health;
   }

@@ -89,6 +89,12 @@ function busyGateway(): GatewayFacts {
     route.begin();
     route.done('GET', status, totalMs, 2, 1, 1, failure, 1);
   }
+  const spared = metrics.resilience.service('quotes');
+  spared.retry(0, 0);
+  spared.hedge(0);
+  spared.rejected(0);
+  spared.bulkhead = { inFlight: 2, waiting: 1, limit: 3 };
+  metrics.resilience.fallback('busy', 'static').count++;
   totals.merge(1, {
     routes: metrics.flush(),
     connections: 3,
@@ -97,6 +103,7 @@ function busyGateway(): GatewayFacts {
     residentBytes: 1e8,
     heapUsedBytes: 1e7,
     droppedLogLines: 0,
+    resilience: metrics.resilience.flush(),
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     sockets: { open: 2, opened: 3, messagesIn: 5, messagesOut: 8, closed: { 1000: 1 } },

@@ -187,6 +187,7 @@ function report(metrics: WorkerMetrics): WorkerReport {
     residentBytes: 0,
     heapUsedBytes: 0,
     droppedLogLines: 0,
+    resilience: { services: [], fallbacks: [] },
     providers: new Map(),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     sockets: null,

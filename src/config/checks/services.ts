@@ -9,7 +9,11 @@ import { checkSource } from './sources.js';
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */
 export function checkServices({ raw, services, routes }: Draft, folder: string, report: Report): void {
   const used = new Set(
-    routes.flatMap(({ raw, route }) => [raw.service, ...allowedServices({ allow: route?.allow }, services)]),
+    routes.flatMap(({ raw, route }) => [
+      raw.service,
+      ...allowedServices({ allow: route?.allow }, services),
+      ...(route?.fallback ?? []).map(({ service }) => service),
+    ]),
   );
   for (const [name, service] of services) {
     const path = ['services', name];

@@ -76,7 +76,7 @@ const listenOptions = z.strictObject({
     .prefault([])
     .meta({
       description:
-        "Networks whose `X-Forwarded-For`, `Forwarded` and `X-Request-Id` are believed. The client's address is the right-most one outside of them.",
+        "Networks whose `X-Forwarded-For`, `Forwarded`, `X-Request-Id` and `X-Request-Deadline` are believed. The client's address is the right-most one outside of them.",
       examples: [['10.0.0.0/8', 'fd00::/8']],
     }),
   proxyProtocol: z

@@ -12,9 +12,11 @@ import {
   pattern,
   template,
   text,
-  unescaped,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { fallback } from './resilience/fallback.js';
+import { lowerCaseKeys, respond } from './resilience/respond.js';
+import { routeRetries } from './resilience/retries.js';
 import { websocket } from './websocket.js';
 
 type Filters = typeof filters;
@@ -108,36 +110,6 @@ const match = z.strictObject({
         'Whether `%2F` may occur in the path; it then stays encoded. Otherwise such a request is refused.',
       examples: [true],
     }),
-});
-
-const respondOptions = z.strictObject({
-  status: z
-    .int({ error: 'a status from 200 to 599' })
-    .min(200, { error: 'a status from 200 to 599' })
-    .max(599, { error: 'a status from 200 to 599' })
-    .prefault(200)
-    .meta({ description: 'Status of the answer.', examples: [503] }),
-  headers: byHeader(headerValue().transform(unescaped))
-    .prefault({})
-    .meta({ description: 'Headers of the answer.', examples: [{ 'cache-control': 'no-store' }] }),
-  body: z
-    .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())], {
-      error: 'a text, a mapping or a list',
-    })
-    .prefault('')
-    .meta({
-      description: 'Body of the answer. A mapping or a list becomes JSON, with the fitting `content-type`.',
-      examples: ['back soon', { status: 'ok' }],
-    }),
-});
-
-const respond = respondOptions.transform(({ status, headers, body }) => {
-  const lower = lowerCaseKeys(headers);
-  if (typeof body !== 'string') {
-    return { status, headers: { 'content-type': 'application/json', ...lower }, body: JSON.stringify(body) };
-  }
-  const type: Record<string, string> = body === '' ? {} : { 'content-type': 'text/plain; charset=utf-8' };
-  return { status, headers: { ...type, ...lower }, body: unescaped(body) };
 });
 
 const redirectOptions = z.strictObject({
@@ -263,10 +235,33 @@ export const route = z
     }),
     websocket: websocket.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
+    retries: routeRetries.optional().meta({
+      description:
+        'Instead of the `retries` of the service, or `off`. They are counted against the budget of the service.',
+      examples: ['off', { attempts: 1, on: ['connect', 503] }],
+    }),
+    fallback: fallback.optional().meta({
+      description:
+        'What to do instead when the service fails, in this order; see [resilience.md](resilience.md#fallbacks).',
+      examples: [[{ service: 'quotes-backup' }, { respond: { body: { quotes: [] } } }]],
+    }),
     ...filterShape,
   })
   .transform(
-    ({ name, match, service, allow, respond, redirect, builtin, rewrite, websocket, ...options }) => {
+    ({
+      name,
+      match,
+      service,
+      allow,
+      respond,
+      redirect,
+      builtin,
+      rewrite,
+      websocket,
+      retries,
+      fallback,
+      ...options
+    }) => {
       const filters: FilterOptions = options;
       return {
         name,
@@ -277,6 +272,8 @@ export const route = z
         ...(redirect !== undefined && { redirect }),
         ...(builtin !== undefined && { builtin }),
         rewrite,
+        ...(retries !== undefined && { retries }),
+        ...(fallback !== undefined && { fallback }),
         websocket: websocket ?? null,
         filters,
       };
@@ -284,7 +281,3 @@ export const route = z
   );
 
 export type RouteConfig = z.output<typeof route>;
-
-function lowerCaseKeys<V>(record: Record<string, V>): Record<string, V> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key.toLowerCase(), value]));
-}

@@ -6,6 +6,8 @@ import { balance, sticky, zones } from './balance.js';
 import { breaker } from './breaker.js';
 import { discover } from './discovery.js';
 import { health, passive } from './health.js';
+import { bulkhead } from './resilience/bulkhead.js';
+import { hedge, retries } from './resilience/retries.js';
 
 const endpointOptions = z.strictObject({
   url: origin().meta({
@@ -167,6 +169,20 @@ export const service = z.strictObject({
     .meta({ description: 'How long to wait for the service. Each has its own error code.' }),
   connections: connections.prefault({}).meta({ description: 'Connections to the endpoints.' }),
   tls: tls.prefault({}).meta({ description: 'TLS towards `https://` endpoints.' }),
+  retries: retries.optional().meta({
+    description:
+      'When a request is tried again. Absent: only where nothing was sent, or an idle connection was being closed.',
+    examples: [{ attempts: 2, on: ['connect', 'reset', 503], budget: '10%' }],
+  }),
+  hedge: hedge.optional().meta({
+    description:
+      'Sends `GET` and `HEAD` without a body to another endpoint too when the answer is late; the first answer wins. Absent: never.',
+    examples: [{ after: 'p95' }],
+  }),
+  bulkhead: bulkhead.optional().meta({
+    description: 'How much of the service is asked at once. Absent: what its connections allow.',
+    examples: [{ maxInFlight: 100, maxWaiting: 50, adaptive: true }],
+  }),
   tags: distinct(label(), 'tag')
     .prefault([])
     .meta({
