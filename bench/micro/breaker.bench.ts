@@ -15,7 +15,7 @@ type Health = typeof import('../../src/upstream/health/service-health.ts');
 type Options = typeof import('../../src/upstream/health/options.ts');
 type Endpoints = typeof import('../../src/upstream/endpoint.ts');
 type Breakers = typeof import('../../src/shared/health/breaker.ts');
-type Schema = typeof import('../../src/config/schema/service.ts');
+type Schema = typeof import('../../src/config/schema/services/service.ts');
 
 const built = (file: string) => import(new URL(`../../dist/${file}.js`, import.meta.url).href);
 const { EndpointTable, endpointTableBytes } = (await built('shared/endpoint-table')) as Tables;

@@ -17,7 +17,7 @@ type Gate = typeof import('../../src/services/limits/gate.ts');
 type Arrival = typeof import('../../src/services/limits/queue/arrival.ts');
 type Room = typeof import('../../src/services/limits/queue/waiting-room.ts');
 type Segments = typeof import('../../src/shared/segment.ts');
-type Schema = typeof import('../../src/config/schema/limits.ts');
+type Schema = typeof import('../../src/config/schema/limits/limits.ts');
 type Exchanges = typeof import('../../src/exchange.ts');
 
 const built = (file: string) => import(new URL(`../../dist/${file}.js`, import.meta.url).href);

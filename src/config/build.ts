@@ -25,7 +25,7 @@ import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
 import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
-import type { ServiceConfig } from './schema/service.js';
+import type { ServiceConfig } from './schema/services/service.js';
 import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
 

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
-import { discovery, registry } from './schema/discovery.js';
-import { limit, limiter } from './schema/limits.js';
+import { limit, limiter } from './schema/limits/limits.js';
+import { defaultPlan, plans } from './schema/limits/plans.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
 import { overload } from './schema/overload.js';
-import { defaultPlan, plans } from './schema/plans.js';
 import { redis } from './schema/redis.js';
 import { filterOptions, route } from './schema/route.js';
-import { service } from './schema/service.js';
+import { discovery, registry } from './schema/services/discovery.js';
+import { service } from './schema/services/service.js';
 
 /**
  * The configuration file. The only place where options are defined: the types below, the checks, the JSON Schema

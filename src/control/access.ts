@@ -10,7 +10,7 @@ import type { KeySet } from '../services/primary-answers.js';
 import type { ApiKeys } from '../services/records/api-keys.js';
 import type { Consumers } from '../services/records/consumers.js';
 import type { RecordStore } from '../services/store/record-store.js';
-import type { Department } from './department.js';
+import type { Department } from './departments.js';
 import type { Keys } from './keys/keys.js';
 import type { Oidc } from './oidc/oidc.js';
 

@@ -1,13 +1,13 @@
 /** The primary's part in limits: the memory that all workers count in, its clock, and what dead workers held. */
 
 import type { WorkerReport } from '../bus/report.js';
-import { usesQuotas } from '../config/schema/plans.js';
+import { usesQuotas } from '../config/schema/limits/plans.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import { memoryOptions, usesLimits } from '../services/limit-keeper.js';
 import type { LimitMemory } from '../services/limits/memory.js';
 import type { Segment } from '../shared/segment.js';
-import type { Department } from './department.js';
+import type { Department } from './departments.js';
 import type { LimitSync } from './limit-sync/limit-sync.js';
 import type { QuotaControl } from './quotas/quota-control.js';
 

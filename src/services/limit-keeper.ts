@@ -1,6 +1,6 @@
 /** Limits for a worker, configuration after configuration: their counts are in memory that all workers share. */
-import type { LimitConfig } from '../config/schema/limits.js';
-import { PLAN, usesQuotas } from '../config/schema/plans.js';
+import type { LimitConfig } from '../config/schema/limits/limits.js';
+import { PLAN, usesQuotas } from '../config/schema/limits/plans.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { Env, Stages } from '../pipeline.js';

@@ -1,6 +1,6 @@
 /** What may wait for a limit, as a configuration can get it wrong. */
 import { describe, expect, it } from 'vitest';
-import { overContradictions } from '../../src/config/schema/queue.ts';
+import { overContradictions } from '../../src/config/schema/limits/queue.ts';
 import { configOf, mistakesIn, warningsIn } from './mistakes.ts';
 
 const AUTH =

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import type { Draft } from '../draft.js';
 import type { Config } from '../schema.js';
 import { checkCertificate } from './certificates.js';
-import { limitsUseRedis } from './limit-sync.js';
+import { limitsUseRedis } from './limits/limit-sync.js';
 import type { Report } from './report.js';
 
 const LOOPBACK = new BlockList();

@@ -2,7 +2,7 @@
 import type { Draft } from '../draft.js';
 import { origin } from '../fields.js';
 import type { Complaint } from '../mistakes.js';
-import { endpoint, type ServiceConfig } from '../schema/service.js';
+import { endpoint, type ServiceConfig } from '../schema/services/service.js';
 import type { Environment } from './environment.js';
 
 const VARIABLE = /^([A-Za-z0-9][A-Za-z0-9_]*)_SERVICE_URL$/i;

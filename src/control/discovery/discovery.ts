@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisPlace } from '../../config/schema/redis.js';
 import type { Config } from '../../config/schema.js';
 import type { Log } from '../../observe/log.js';
-import type { Department } from '../department.js';
+import type { Department } from '../departments.js';
 import type { DnsSource } from './dns-source.js';
 import type { RegistryWatch } from './registry-watch.js';
 import type { Publish, SourceFacts, SourceOptions } from './source.js';

@@ -1,6 +1,6 @@
 /** Asks the DNS for the instances of a service. */
 import { Resolver } from 'node:dns/promises';
-import type { DiscoveryConfig, DnsDiscovery } from '../../config/schema/discovery.js';
+import type { DiscoveryConfig, DnsDiscovery } from '../../config/schema/services/discovery.js';
 import type { Discovered } from '../../upstream/balance/roster.js';
 
 /** What a name said. */

@@ -1,5 +1,5 @@
 /** A service whose instances are in the DNS: asked for again when the answer no longer holds, kept while there is none. */
-import type { DiscoveryConfig, DnsDiscovery } from '../../config/schema/discovery.js';
+import type { DiscoveryConfig, DnsDiscovery } from '../../config/schema/services/discovery.js';
 import { DnsLookup, type Found, NothingFound } from './dns-lookup.js';
 import type { SourceFacts, SourceOptions } from './source.js';
 

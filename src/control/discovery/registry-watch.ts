@@ -3,7 +3,7 @@
  * have ended are taken out and a number is compared, in case a message was lost; every ten seconds all is read, in case
  * somebody wrote past the scripts. While the registry is away the last known instances stay.
  */
-import type { RegistryConfig } from '../../config/schema/discovery.js';
+import type { RegistryConfig } from '../../config/schema/services/discovery.js';
 import { RecordFault } from '../../services/records/record-fault.js';
 import { AddressPolicy } from '../../services/registry/addresses.js';
 import { formatInstance, type Instance, InstanceFault, idFault } from '../../services/registry/instance.js';

@@ -1,6 +1,6 @@
 /** One name in the registry: reads what is registered under it, and publishes it to the services that it stands for. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RegistryConfig } from '../../config/schema/discovery.js';
+import type { RegistryConfig } from '../../config/schema/services/discovery.js';
 import type { AddressPolicy } from '../../services/registry/addresses.js';
 import type { Mark, RegistryStore } from '../../services/registry/registry-store.js';
 import { KnownInstances } from './known-instances.js';

@@ -5,7 +5,7 @@ import type { Log } from '../../observe/log.js';
 import { EndpointTable, endpointTableBytes } from '../../shared/endpoint-table.js';
 import { createInProcess, createSegment, type Segment } from '../../shared/segment.js';
 import type { Roster } from '../../upstream/balance/roster.js';
-import type { Department } from '../department.js';
+import type { Department } from '../departments.js';
 import { HealthControl } from '../health/health.js';
 import { type DrainAnswer, drainEndpoint } from './drain.js';
 import { Rosters } from './rosters.js';

@@ -1,6 +1,6 @@
 /** One probe of an endpoint. Never rejects, and always ends within its time. */
 import { connect } from 'node:net';
-import type { HealthConfig } from '../../config/schema/health.js';
+import type { HealthConfig } from '../../config/schema/services/health.js';
 import type { CallAnswer } from '../../upstream/call/call.js';
 import { Calling } from '../../upstream/call/calling.js';
 import { Endpoint, type EndpointOptions } from '../../upstream/endpoint.js';

@@ -1,7 +1,7 @@
 /** Probes endpoints, each once for the whole machine: what is found is in the endpoint table at once. */
 import { readFileSync } from 'node:fs';
-import type { HealthConfig } from '../../config/schema/health.js';
-import type { ServiceConfig } from '../../config/schema/service.js';
+import type { HealthConfig } from '../../config/schema/services/health.js';
+import type { ServiceConfig } from '../../config/schema/services/service.js';
 import type { ProbeView } from '../../observe/health/view.js';
 import type { Log } from '../../observe/log.js';
 import { type EndpointTable, UNHEALTHY } from '../../shared/endpoint-table.js';

@@ -1,5 +1,5 @@
 /** One service as the primary sees it: its breakers, the ejections of its endpoints, and what operators are shown. */
-import type { ServiceConfig } from '../../config/schema/service.js';
+import type { ServiceConfig } from '../../config/schema/services/service.js';
 import {
   type EndpointView,
   type PassiveView,

@@ -1,5 +1,5 @@
 /** The limits of a route: those that need no identity before anybody is asked who he is, the others after. */
-import type { LimitConfig } from '../../config/schema/limits.js';
+import type { LimitConfig } from '../../config/schema/limits/limits.js';
 import { LIMIT_TABLE_FULL, RATE_LIMITED } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import { CONTINUE, type Env, type Stage, type Stages, type Verdict } from '../../pipeline.js';

@@ -1,5 +1,5 @@
 /** Makes of a limit's definition what the engine decides with. At load time: nothing here runs for a request but `variant`. */
-import type { LimitConfig, RateConfig } from '../../config/schema/limits.js';
+import type { LimitConfig, RateConfig } from '../../config/schema/limits/limits.js';
 import { QUOTA } from '../../shared/slots.js';
 import { Adaptive } from './adaptive/adaptive.js';
 import { adaptiveOptions, isOnTrial } from './adaptive/options.js';

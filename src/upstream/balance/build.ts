@@ -1,5 +1,5 @@
 /** A service's balancer, as its configuration says. */
-import type { ServiceConfig } from '../../config/schema/service.js';
+import type { ServiceConfig } from '../../config/schema/services/service.js';
 import type { EndpointTable } from '../../shared/endpoint-table.js';
 import { Sticky } from '../sticky/sticky.js';
 import type { Balancer, Policy } from './balancer.js';

@@ -1,5 +1,5 @@
 /** What the configuration asks of breakers and passive health, in the terms of those who do it. */
-import type { ServiceConfig } from '../../config/schema/service.js';
+import type { ServiceConfig } from '../../config/schema/services/service.js';
 import type { BreakerOptions } from '../../shared/health/breaker.js';
 import type { EjectionOptions } from '../../shared/health/ejection.js';
 

@@ -1,7 +1,7 @@
 /** What is configured for a service that fails or is slow, with what was learnt of it: that outlives a reload. */
 import type { BulkheadConfig } from '../../config/schema/resilience/bulkhead.js';
 import type { HedgeConfig } from '../../config/schema/resilience/retries.js';
-import type { ServiceConfig } from '../../config/schema/service.js';
+import type { ServiceConfig } from '../../config/schema/services/service.js';
 import type { Exchange } from '../../exchange.js';
 import {
   NO_BUDGET,

@@ -1,6 +1,6 @@
 /** Endpoints from the DNS, asked of a real name server that says what the test wants. */
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { DnsDiscovery } from '../../../src/config/schema/discovery.ts';
+import type { DnsDiscovery } from '../../../src/config/schema/services/discovery.ts';
 import { DnsSource } from '../../../src/control/discovery/dns-source.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import type { Discovered } from '../../../src/upstream/balance/roster.ts';

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { RegistryConfig } from '../../../src/config/schema/discovery.ts';
+import type { RegistryConfig } from '../../../src/config/schema/services/discovery.ts';
 import { RegistryWatch } from '../../../src/control/discovery/registry-watch.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { LocalRegistry } from '../../../src/services/registry/local-registry.ts';

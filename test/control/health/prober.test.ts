@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { HealthConfig } from '../../../src/config/schema/health.ts';
-import { health } from '../../../src/config/schema/health.ts';
+import type { HealthConfig } from '../../../src/config/schema/services/health.ts';
+import { health } from '../../../src/config/schema/services/health.ts';
 import { Prober, type Target } from '../../../src/control/health/prober.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { EndpointTable, endpointTableBytes, UNHEALTHY } from '../../../src/shared/endpoint-table.ts';

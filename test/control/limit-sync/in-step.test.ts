@@ -1,7 +1,7 @@
 /** Two machines in one process, each with its table and its primary's part, and a real Redis: what is counted here is known there. */
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { LimitConfig } from '../../../src/config/schema/limits.ts';
-import { limit } from '../../../src/config/schema/limits.ts';
+import type { LimitConfig } from '../../../src/config/schema/limits/limits.ts';
+import { limit } from '../../../src/config/schema/limits/limits.ts';
 import { LimitSync } from '../../../src/control/limit-sync/limit-sync.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { type Decider, LimitEngine } from '../../../src/services/limits/engine.ts';

@@ -4,7 +4,7 @@
  * group that is full of crafted keys costs its victim nothing.
  */
 import { describe, expect, it } from 'vitest';
-import { type LimitConfig, limit } from '../../../src/config/schema/limits.ts';
+import { type LimitConfig, limit } from '../../../src/config/schema/limits/limits.ts';
 import { LimitEngine } from '../../../src/services/limits/engine.ts';
 import { Limit } from '../../../src/services/limits/limit.ts';
 import { LimitMemory, limitLayout, prepareLimits } from '../../../src/services/limits/memory.ts';

@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type LimitConfig, limit as schema } from '../../../src/config/schema/limits.ts';
+import { type LimitConfig, limit as schema } from '../../../src/config/schema/limits/limits.ts';
 import { LimitEngine } from '../../../src/services/limits/engine.ts';
 import { limitStages } from '../../../src/services/limits/gate.ts';
 import { Limit } from '../../../src/services/limits/limit.ts';

@@ -1,6 +1,6 @@
 /** The limits of a route together. */
 import { expect, it } from 'vitest';
-import { limit } from '../../../src/config/schema/limits.ts';
+import { limit } from '../../../src/config/schema/limits/limits.ts';
 import { Exchange } from '../../../src/exchange.ts';
 import { LimitEngine } from '../../../src/services/limits/engine.ts';
 import { type LimitCounter, limitStages } from '../../../src/services/limits/gate.ts';

@@ -1,6 +1,6 @@
 /** Whether and when another try follows; what a reload changes of it, and what it leaves. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ServiceConfig } from '../../../src/config/schema/service.ts';
+import type { ServiceConfig } from '../../../src/config/schema/services/service.ts';
 import { Exchange } from '../../../src/exchange.ts';
 import { ResilienceStats } from '../../../src/observe/resilience/service-stats.ts';
 import type { Attempt } from '../../../src/upstream/attempt.ts';

@@ -1,4 +1,4 @@
-import type { ServiceConfig } from '../../schema/service.js';
+import type { ServiceConfig } from '../../schema/services/service.js';
 import { formatDuration } from '../../units.js';
 import type { Report } from '../report.js';
 

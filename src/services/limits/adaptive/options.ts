@@ -1,5 +1,5 @@
 /** An adaptive limit's options, with the defaults of those that are not written. */
-import type { LimitConfig, RateConfig } from '../../../config/schema/limits.js';
+import type { LimitConfig, RateConfig } from '../../../config/schema/limits/limits.js';
 import { type ScorerOptions, SIGNALS, WINDOW_MS } from './scorer.js';
 import type { ScorerName } from './scorers.js';
 

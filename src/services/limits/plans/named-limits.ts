@@ -1,6 +1,6 @@
 /** The limits of a route by the names they are counted under, and those of each plan. */
-import type { LimitConfig } from '../../../config/schema/limits.js';
-import { limitOfQuota, PLAN, type PlanConfig } from '../../../config/schema/plans.js';
+import type { LimitConfig } from '../../../config/schema/limits/limits.js';
+import { limitOfQuota, PLAN, type PlanConfig } from '../../../config/schema/limits/plans.js';
 
 /** A limit as a route has it. */
 export interface NamedLimit {

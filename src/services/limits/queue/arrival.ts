@@ -1,5 +1,5 @@
 /** A request comes to limits of which some let it wait. */
-import type { QueueConfig } from '../../../config/schema/queue.js';
+import type { QueueConfig } from '../../../config/schema/limits/queue.js';
 import type { Exchange } from '../../../exchange.js';
 import type { Env, Verdict } from '../../../pipeline.js';
 import type { Decision } from '../decision.js';

@@ -1,5 +1,5 @@
 /** Which period of a quota a time lies in, and what the counts of a period are stored under. */
-import type { CalendarPer } from '../../../config/schema/quota.js';
+import type { CalendarPer } from '../../../config/schema/limits/quota.js';
 import { CalendarPeriod } from '../algorithms/calendar.js';
 import { PeriodMask } from '../algorithms/counter.js';
 

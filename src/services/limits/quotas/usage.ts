@@ -3,7 +3,7 @@
  * by the same code that makes it for a request, with the seed that outlives the gateway. So nothing but counts is kept,
  * and any caller can be asked for whose name is known.
  */
-import { windowName } from '../../../config/schema/plans.js';
+import { windowName } from '../../../config/schema/limits/plans.js';
 import type { Config } from '../../../config/schema.js';
 import type { Exchange } from '../../../exchange.js';
 import type { Identity } from '../../identity.js';

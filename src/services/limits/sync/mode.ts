@@ -1,5 +1,5 @@
 /** Whether a limit is counted with other machines. */
-import type { LimitConfig } from '../../../config/schema/limits.js';
+import type { LimitConfig } from '../../../config/schema/limits/limits.js';
 import type { NamedLimit } from '../plans/named-limits.js';
 
 export type Mode = NonNullable<LimitConfig['mode']>;

@@ -1,4 +1,4 @@
-import type { LimitConfig, RateConfig } from '../../../config/schema/limits.js';
+import type { LimitConfig, RateConfig } from '../../../config/schema/limits/limits.js';
 import { QUOTA } from '../../../shared/slots.js';
 import { SHARED_BUCKET, SHARED_WINDOW } from '../../../shared/sync-board.js';
 import { Quota } from '../algorithms/quota.js';

@@ -2,7 +2,7 @@
  * Limits that ask Redis for each request (`mode: strict`): the only ones that a request waits for, and no longer than
  * `limiter.sync.timeout`. Without an answer in that time, or while Redis is known to be away, this machine's share decides.
  */
-import type { LimitConfig } from '../../../config/schema/limits.js';
+import type { LimitConfig } from '../../../config/schema/limits/limits.js';
 import { RATE_LIMITED } from '../../../errors.js';
 import type { Exchange } from '../../../exchange.js';
 import { ANSWERED, CONTINUE, type Env, type Stage, type Verdict } from '../../../pipeline.js';

@@ -1,6 +1,6 @@
 /** The algorithm in the engine, over shared memory, with the test's clock. */
 import { describe, expect, it } from 'vitest';
-import { limit } from '../../../../src/config/schema/limits.ts';
+import { limit } from '../../../../src/config/schema/limits/limits.ts';
 import type { AdaptiveEvent } from '../../../../src/services/limits/adaptive/adaptive.ts';
 import { type Decider, LimitEngine } from '../../../../src/services/limits/engine.ts';
 import { Limit } from '../../../../src/services/limits/limit.ts';

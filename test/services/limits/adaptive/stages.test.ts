@@ -1,6 +1,6 @@
 /** An adaptive limit among the limits of a route. */
 import { describe, expect, it } from 'vitest';
-import { limit } from '../../../../src/config/schema/limits.ts';
+import { limit } from '../../../../src/config/schema/limits/limits.ts';
 import { RATE_LIMITED } from '../../../../src/errors.ts';
 import { Exchange } from '../../../../src/exchange.ts';
 import { LimitEngine } from '../../../../src/services/limits/engine.ts';

@@ -1,6 +1,6 @@
 /** What is said about decisions, and how the ends of requests are counted. */
 import { describe, expect, it } from 'vitest';
-import { limit } from '../../../../src/config/schema/limits.ts';
+import { limit } from '../../../../src/config/schema/limits/limits.ts';
 import { Exchange } from '../../../../src/exchange.ts';
 import type { Identity } from '../../../../src/services/identity.ts';
 import type { Adaptive } from '../../../../src/services/limits/adaptive/adaptive.ts';

@@ -1,6 +1,6 @@
 /** Workers over one memory, on a clock that stands until it is moved, with requests that are nothing but their fields. */
 
-import { limit as schema } from '../../../../src/config/schema/limits.ts';
+import { limit as schema } from '../../../../src/config/schema/limits/limits.ts';
 import { Exchange } from '../../../../src/exchange.ts';
 import type { Stages, Verdict } from '../../../../src/pipeline.ts';
 import type { Identity } from '../../../../src/services/identity.ts';

@@ -1,7 +1,7 @@
 /** What was used of quotas, with the engine's own counts and a clock that is handed in. */
 
 import { describe, expect, it } from 'vitest';
-import type { LimitConfig } from '../../../../src/config/schema/limits.ts';
+import type { LimitConfig } from '../../../../src/config/schema/limits/limits.ts';
 import type { Exchange } from '../../../../src/exchange.ts';
 import { CONTINUE } from '../../../../src/pipeline.ts';
 import { Counter } from '../../../../src/services/limits/algorithms/counter.ts';

@@ -1,9 +1,9 @@
 /** Where endpoints come from that are not written in the file. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { distinct } from '../collections.js';
-import { name, network, port } from '../fields.js';
-import { duration, reject } from '../units.js';
+import { distinct } from '../../collections.js';
+import { name, network, port } from '../../fields.js';
+import { duration, reject } from '../../units.js';
 
 const RECORD_TYPES = ['A', 'AAAA', 'SRV'] as const;
 /** Labels of names in the DNS: `_quotes._tcp.example.internal`. */

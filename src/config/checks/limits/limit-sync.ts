@@ -1,7 +1,7 @@
-import type { Draft } from '../draft.js';
-import type { Path } from '../mistakes.js';
-import type { LimitConfig } from '../schema/limits.js';
-import type { Report } from './report.js';
+import type { Draft } from '../../draft.js';
+import type { Path } from '../../mistakes.js';
+import type { LimitConfig } from '../../schema/limits/limits.js';
+import type { Report } from '../report.js';
 
 /** What limits say about other machines: there must be a Redis to meet at. */
 export function checkLimitSync({ settings, routes }: Draft, report: Report): void {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { headerName, pathPrefix, text } from '../fields.js';
-import { duration, ratio, reject } from '../units.js';
+import { headerName, pathPrefix, text } from '../../fields.js';
+import { duration, ratio, reject } from '../../units.js';
 
 const PLAIN_KEYS = ['user', 'ip'];
 const NAMED_KEYS = ['header', 'cookie', 'param'];

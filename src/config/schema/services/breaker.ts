@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { distinct } from '../collections.js';
-import { duration, ratio } from '../units.js';
+import { distinct } from '../../collections.js';
+import { duration, ratio } from '../../units.js';
 
 const STATUS = 'a status from 400 to 599';
 const MINIMUM = 'a whole number from 1 to 1000000';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { byHeader } from '../collections.js';
-import { headerValue, text, unescaped } from '../fields.js';
-import { duration, ratio, reject } from '../units.js';
+import { byHeader } from '../../collections.js';
+import { headerValue, text, unescaped } from '../../fields.js';
+import { duration, ratio, reject } from '../../units.js';
 
 /** Statuses from the first to the last. */
 export type StatusRange = readonly [from: number, to: number];

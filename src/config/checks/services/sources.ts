@@ -1,7 +1,7 @@
-import type { Draft } from '../draft.js';
-import { type Path, valueAt } from '../mistakes.js';
-import type { ServiceConfig } from '../schema/service.js';
-import type { Report } from './report.js';
+import type { Draft } from '../../draft.js';
+import { type Path, valueAt } from '../../mistakes.js';
+import type { ServiceConfig } from '../../schema/services/service.js';
+import type { Report } from '../report.js';
 
 /** Endpoints are written, or found; not both, because nothing could say which of the two is meant when they differ. */
 export function checkSource(written: unknown, service: ServiceConfig, path: Path, report: Report): void {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from '../units.js';
+import { duration } from '../../units.js';
 
 /** Whether other machines count, too. Absent: synced where there is Redis. */
 export const mode = z

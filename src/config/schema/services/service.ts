@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { distinct } from '../collections.js';
-import { fileName, label, origin, text } from '../fields.js';
-import { duration, ratio } from '../units.js';
+import { distinct } from '../../collections.js';
+import { fileName, label, origin, text } from '../../fields.js';
+import { duration, ratio } from '../../units.js';
+import { bulkhead } from '../resilience/bulkhead.js';
+import { hedge, retries } from '../resilience/retries.js';
 import { balance, sticky, zones } from './balance.js';
 import { breaker } from './breaker.js';
 import { discover } from './discovery.js';
 import { health, passive } from './health.js';
-import { bulkhead } from './resilience/bulkhead.js';
-import { hedge, retries } from './resilience/retries.js';
 
 const endpointOptions = z.strictObject({
   url: origin().meta({

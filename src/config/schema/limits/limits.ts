@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { headerName, text } from '../fields.js';
-import { reject } from '../units.js';
+import { headerName, text } from '../../fields.js';
+import { reject } from '../../units.js';
 import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
 import { mode, sync } from './limit-sync.js';
 import { over, overContradictions, type QueueConfig } from './queue.js';

@@ -1,6 +1,6 @@
 /** What a caller's plan entitles to: limits, and quotas. */
 import { z } from 'zod';
-import { label } from '../fields.js';
+import { label } from '../../fields.js';
 import { cost, type LimitConfig, limit, limitKey } from './limits.js';
 import { amount, per, warnAt } from './quota.js';
 

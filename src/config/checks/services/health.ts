@@ -1,5 +1,5 @@
-import type { ServiceConfig } from '../schema/service.js';
-import type { Report } from './report.js';
+import type { ServiceConfig } from '../../schema/services/service.js';
+import type { Report } from '../report.js';
 
 /** Of probes: what only `http` has. */
 const ASKS = ['path', 'status', 'json', 'host', 'headers'] as const;

@@ -1,9 +1,9 @@
-import { allowedServices } from '../../route/dynamic.js';
-import type { Draft } from '../draft.js';
-import { valueAt } from '../mistakes.js';
-import { readCertificate } from './certificates.js';
+import { allowedServices } from '../../../route/dynamic.js';
+import type { Draft } from '../../draft.js';
+import { valueAt } from '../../mistakes.js';
+import { readCertificate } from '../certificates.js';
+import type { Report } from '../report.js';
 import { checkHealth } from './health.js';
-import type { Report } from './report.js';
 import { checkSource } from './sources.js';
 
 /** What stands behind: files that exist, endpoints that are named once, services that some route uses. */

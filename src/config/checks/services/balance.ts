@@ -1,9 +1,9 @@
-import { paramNames } from '../../route/pattern.js';
-import { didYouMean } from '../did-you-mean.js';
-import type { Draft, DraftRoute } from '../draft.js';
-import type { Path } from '../mistakes.js';
-import type { ServiceConfig } from '../schema/service.js';
-import type { Report } from './report.js';
+import { paramNames } from '../../../route/pattern.js';
+import { didYouMean } from '../../did-you-mean.js';
+import type { Draft, DraftRoute } from '../../draft.js';
+import type { Path } from '../../mistakes.js';
+import type { ServiceConfig } from '../../schema/services/service.js';
+import type { Report } from '../report.js';
 
 /** Balancing that can work: keys that requests have, groups and zones that something makes use of, cookies of one service each. */
 export function checkBalance(draft: Draft, report: Report): void {

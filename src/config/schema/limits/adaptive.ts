@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { SIGNALS } from '../../services/limits/adaptive/scorer.js';
-import { type ScorerName, scorers } from '../../services/limits/adaptive/scorers.js';
-import { distinct } from '../collections.js';
-import { duration } from '../units.js';
+import { SIGNALS } from '../../../services/limits/adaptive/scorer.js';
+import { type ScorerName, scorers } from '../../../services/limits/adaptive/scorers.js';
+import { distinct } from '../../collections.js';
+import { duration } from '../../units.js';
 
 interface Rate {
   readonly count: number;

@@ -1,7 +1,7 @@
 /** Options of quotas: so many in a day, a week, a month, or a rolling window. */
 import { z } from 'zod';
-import { text } from '../fields.js';
-import { ratio, reject } from '../units.js';
+import { text } from '../../fields.js';
+import { ratio, reject } from '../../units.js';
 
 /** Milliseconds in what a rolling window may be written in. */
 const UNITS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };

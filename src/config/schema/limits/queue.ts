@@ -1,7 +1,7 @@
 /** What a limit does with requests that are over it. */
 import { z } from 'zod';
-import { text } from '../fields.js';
-import { duration } from '../units.js';
+import { text } from '../../fields.js';
+import { duration } from '../../units.js';
 
 const MOST_WAITING = 100_000;
 const LONGEST_MS = 300_000;
