@@ -211,6 +211,12 @@ export function pathPrefix() {
   });
 }
 
+/** So many. */
+export function count(min: number, max: number) {
+  const error = `a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
 /** `/a/b`, `/a/:id`, `/a/*`. */
 export function pathPattern() {
   return z.string({ error: 'a path' }).superRefine((value, context) => {

@@ -207,7 +207,6 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     x.status = status;
     this.#headAt = performance.now();
     this.endpoint.guard?.ended(this, null, status, this.#headAt - this.startedAt);
-    this.#headAt = performance.now();
     takeAnswerHead(x, headers);
     this.#phase = OVER;
     this.#deadlines.remove(this);

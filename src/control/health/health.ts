@@ -7,7 +7,7 @@ import type { ServiceView } from '../../observe/health/view.js';
 import type { Log } from '../../observe/log.js';
 import type { EndpointTable } from '../../shared/endpoint-table.js';
 import { UNHEALTHY } from '../../shared/endpoint-table.js';
-import { machineNow } from '../../shared/health/machine-time.js';
+import { uptimeMs } from '../../shared/uptime.js';
 import type { Roster } from '../../upstream/balance/roster.js';
 import type { Prober, Target } from './prober.js';
 import { ServiceWatch } from './service-watch.js';
@@ -35,7 +35,7 @@ export class HealthControl {
 
   constructor(options: HealthControlOptions) {
     this.#options = options;
-    this.#now = options.now ?? machineNow;
+    this.#now = options.now ?? uptimeMs;
   }
 
   /** Before workers know the endpoints of a configuration. */

@@ -1,5 +1,5 @@
 /** What requests share a bucket by, compiled: each part puts itself into the hash. */
-import type { LimitConfig } from '../../config/schema/limits/limits.js';
+import { isRate, type LimitConfig } from '../../config/schema/limits/limits.js';
 import type { QueueConfig } from '../../config/schema/limits/queue.js';
 import type { Exchange } from '../../exchange.js';
 import { claimAt } from '../identity.js';
@@ -12,7 +12,7 @@ const OF_IDENTITY = /^(?:user|consumer|caller|apiKey|role|claim:.*)$/;
 
 /** Whether a limit can only be decided when it is known who calls. */
 export function needsIdentity({ by, rate, max, over }: LimitConfig): boolean {
-  const byRole = (rate !== undefined && typeof rate.count !== 'number') || typeof max === 'object';
+  const byRole = (rate !== undefined && !isRate(rate)) || typeof max === 'object';
   return (
     byRole ||
     by.some((key) => OF_IDENTITY.test(key)) ||
@@ -30,8 +30,7 @@ export function compileKey(
   { by, rate, max, ipv6Prefix }: Pick<LimitConfig, 'by' | 'rate' | 'max' | 'ipv6Prefix'>,
   route: { readonly name: string; readonly service: string | null; readonly paramNames: readonly string[] },
 ): readonly KeyPart[] {
-  const byRole =
-    typeof max === 'object' ? max : rate !== undefined && typeof rate.count !== 'number' ? rate : {};
+  const byRole = typeof max === 'object' ? max : rate !== undefined && !isRate(rate) ? rate : {};
   const ranked = Object.keys(byRole);
   return by.map((key) => partOf(key, route, ipv6Prefix, ranked));
 }

@@ -1,5 +1,5 @@
 /** Makes of a limit's definition what the engine decides with. At load time: nothing here runs for a request but `variant`. */
-import type { LimitConfig, RateConfig } from '../../config/schema/limits/limits.js';
+import { isRate, type LimitConfig, type RateConfig } from '../../config/schema/limits/limits.js';
 import { QUOTA } from '../../shared/slots.js';
 import { Adaptive } from './adaptive/adaptive.js';
 import { adaptiveOptions, isOnTrial } from './adaptive/options.js';
@@ -46,7 +46,7 @@ export class Limit {
     } else if (rate === undefined) {
       this.#default = variant(null);
       this.#byRole = [];
-    } else if (isOneRate(rate)) {
+    } else if (isRate(rate)) {
       this.#default = variant(rate);
       this.#byRole = [];
     } else {
@@ -127,9 +127,4 @@ function algorithmOf(
         ? new SlidingWindow(table, max, per, QUOTA, calendar, memory.rolling)
         : new Quota(table, max, per as 'day' | 'week' | 'month', calendar, memory.calendar);
   }
-}
-
-/** By role it is a mapping to rates. */
-function isOneRate(rate: NonNullable<LimitConfig['rate']>): rate is RateConfig {
-  return typeof rate.count === 'number';
 }

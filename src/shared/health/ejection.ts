@@ -3,7 +3,7 @@
  * was put out lately and when the state began; every change is one compare-and-swap, so exactly one process makes it.
  */
 import { EJECTED, type EndpointTable, UNAVAILABLE } from '../endpoint-table.js';
-import { StepClock } from './machine-time.js';
+import { StepClock } from './step-clock.js';
 
 export interface EjectionOptions {
   /** Failures in a row. 0: not looked at. Answers with 5xx, and requests without an answer. */

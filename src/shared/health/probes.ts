@@ -2,7 +2,7 @@
  * The probes of a half-open breaker: how many are under way in all processes, and how many have succeeded. One word, which
  * names the phase it is for: what it says of another one is nothing.
  */
-import { StepClock } from './machine-time.js';
+import { StepClock } from './step-clock.js';
 
 /** The clock of a breaker's words. */
 export const breakerClock = new StepClock(4, 30);

@@ -11,8 +11,8 @@ import {
   STATE_NAMES,
 } from '../../shared/health/breaker.js';
 import { Ejection } from '../../shared/health/ejection.js';
-import { machineNow } from '../../shared/health/machine-time.js';
 import { mayBeOut, mostEjected } from '../../shared/health/room.js';
+import { uptimeMs } from '../../shared/uptime.js';
 import type { Roster } from '../balance/roster.js';
 import type { Endpoint } from '../endpoint.js';
 import { Guard, type Verdicts } from './guard.js';
@@ -31,7 +31,7 @@ export class ServiceHealth {
   #slots: readonly number[] = [];
   #tendedAt = 0;
 
-  constructor(table: EndpointTable, options: HealthOptions, now: () => number = machineNow) {
+  constructor(table: EndpointTable, options: HealthOptions, now: () => number = uptimeMs) {
     this.#table = table;
     this.#options = options;
     this.#now = now;

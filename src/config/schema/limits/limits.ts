@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { headerName, text } from '../../fields.js';
+import { count, headerName, text } from '../../fields.js';
 import { reject } from '../../units.js';
 import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
 import { mode, sync } from './limit-sync.js';
@@ -278,9 +278,4 @@ function leastCapacity(rate: Unchecked['rate'], burst: number | undefined): numb
   if (burst !== undefined || rate === undefined) return burst;
   const rates = isRate(rate) ? [rate] : Object.values(rate);
   return Math.min(...rates.map(({ count }) => count));
-}
-
-function count(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
 }

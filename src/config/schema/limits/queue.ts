@@ -1,6 +1,6 @@
 /** What a limit does with requests that are over it. */
 import { z } from 'zod';
-import { text } from '../../fields.js';
+import { count, text } from '../../fields.js';
 import { duration } from '../../units.js';
 
 const MOST_WAITING = 100_000;
@@ -90,9 +90,4 @@ export function overContradictions(
     refuse('over', `perKey ${perKey} is more than max ${max}`, `at most ${max}`);
   if (fairBy?.length && fairBy.every((key) => by.includes(key)))
     refuse('over', 'all who wait for one bucket agree in what fairBy names', 'a key that `by` does not have');
-}
-
-function count(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
 }

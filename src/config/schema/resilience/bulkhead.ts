@@ -1,5 +1,6 @@
 /** How much of a service is asked at once. */
 import { z } from 'zod';
+import { count } from '../../fields.js';
 import { duration } from '../../units.js';
 
 const adaptiveOptions = z.strictObject({
@@ -20,21 +21,18 @@ const adaptiveOptions = z.strictObject({
     }),
 });
 
-function count(min: number) {
-  const error = `a whole number from ${min} to 1000000`;
-  return z.int({ error }).min(min, { error }).max(1_000_000, { error });
-}
+const MOST = 1_000_000;
 
 /** How much of it is asked at once. */
 export const bulkhead = z.strictObject({
-  maxInFlight: count(1)
+  maxInFlight: count(1, MOST)
     .prefault(100)
     .meta({
       description:
         'Requests of one worker that the service has at once. For a single endpoint the bound is `connections.max`.',
       examples: [400],
     }),
-  maxWaiting: count(0)
+  maxWaiting: count(0, MOST)
     .prefault(50)
     .meta({
       description: 'Requests that wait for one of these places; more are answered 503.',

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { distinct } from '../../collections.js';
-import { name, network, port } from '../../fields.js';
+import { count, name, network, port } from '../../fields.js';
 import { duration, reject } from '../../units.js';
 
 const RECORD_TYPES = ['A', 'AAAA', 'SRV'] as const;
@@ -224,9 +224,4 @@ function nameServer() {
 
 function dialledPort() {
   return port().min(1, { error: 'a port from 1 to 65535' });
-}
-
-function count(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
 }

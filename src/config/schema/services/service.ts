@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { distinct } from '../../collections.js';
-import { fileName, label, origin, text } from '../../fields.js';
+import { count, fileName, label, origin, text } from '../../fields.js';
 import { duration, ratio } from '../../units.js';
 import { bulkhead } from '../resilience/bulkhead.js';
 import { hedge, retries } from '../resilience/retries.js';
@@ -14,10 +14,7 @@ const endpointOptions = z.strictObject({
     description: 'Scheme, host and port of the instance; a path is set with `rewrite` on the route.',
     examples: ['http://10.0.0.1:9001'],
   }),
-  weight: z
-    .int({ error: 'a whole number from 1 to 1000' })
-    .min(1, { error: 'a whole number from 1 to 1000' })
-    .max(1_000, { error: 'a whole number from 1 to 1000' })
+  weight: count(1, 1_000)
     .prefault(1)
     .meta({ description: 'Share of the requests, relative to the other endpoints.', examples: [2] }),
   zone: label()
@@ -210,8 +207,3 @@ export const service = z.strictObject({
 });
 
 export type ServiceConfig = z.output<typeof service>;
-
-function count(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}

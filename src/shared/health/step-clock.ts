@@ -4,13 +4,6 @@
  * process may have read the clock a moment later.
  */
 
-const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-
-/** Milliseconds since the machine's start, with a fraction; the same in all processes. */
-export function machineNow(): number {
-  return performance.now() + OFFSET_MS;
-}
-
 /** How far a time may lie ahead. */
 const AHEAD_MS = 60_000;
 
