@@ -6,6 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Config } from './config/schema.js';
 import type { MetricsDelta } from './observe/metrics.js';
 import type { DecisionCounts } from './services/authz/decision.js';
+import type { KeyCalls } from './services/idempotency/claims.js';
 import type { ProviderCounts } from './services/identity.js';
 import type { LimitCounts } from './services/limit-keeper.js';
 import type {
@@ -50,7 +51,7 @@ export interface WorkerCalls {
 }
 
 /** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */
-export interface PrimaryCalls {
+export interface PrimaryCalls extends KeyCalls {
   /** The keys of a provider; `unknownKid` is one that the worker's keys lack: the issuer is asked again, if that is due. */
   keys: [{ provider: string; unknownKid: string | null }, KeySet];
   /** What the authorisation server says of a token. */

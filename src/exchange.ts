@@ -63,6 +63,12 @@ export interface OngoingAttempt {
   abandon(): void;
 }
 
+/** Follows what was sent to its end, even when the client has left. Implemented in `services/idempotency/`. */
+export interface Witness {
+  /** Nothing more will come of it. */
+  lost(): void;
+}
+
 const NONE: readonly string[] = Object.freeze([]);
 const NO_ANSWER: Answer = Object.freeze({ status: 0, headers: [], body: '' });
 
@@ -124,9 +130,16 @@ export class Exchange {
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 
+  /** The same request may reach the service twice, whatever its method: its key tells the service (`Idempotency-Key`). */
+  idempotent = false;
+  /** Must know what becomes of it: it is not given up when the client leaves. */
+  witness: Witness | null = null;
+
   // 4 balance, 5 attempt -------------------------------------------------------------------------------------
   attempt: OngoingAttempt | null = null;
   attempts = 0;
+  /** Part of the request may have reached a service. */
+  sent = false;
   /** `performance.now()` when the first try began. */
   forwardedAt = 0;
   /** Address of the endpoint last tried: for the log, never for the client. */

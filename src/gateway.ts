@@ -172,7 +172,8 @@ export class Gateway implements ClientEvents, Outcome {
     x.aborted = true;
     x.failure ??= failures.CLIENT_CLOSED;
     if (!x.client.begun) x.status = failures.CLIENT_CLOSED.status;
-    x.attempt?.abandon();
+    if (x.witness !== null && x.sent) x.attempt?.resume();
+    else x.attempt?.abandon();
     this.#finish(x);
   }
 
@@ -202,7 +203,7 @@ export class Gateway implements ClientEvents, Outcome {
       { request_id: id, route: route?.name, err: error },
       'the gateway failed to handle a request',
     );
-    if (x.done) return;
+    if (x.done) return x.witness?.lost();
     try {
       this.#fail(x, failures.INTERNAL);
     } catch {

@@ -5,6 +5,7 @@
 import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
 import type { Access } from './services/access.js';
+import type { Idempotency } from './services/idempotency/keeper.js';
 import type { Limits } from './services/limit-keeper.js';
 
 /** Go on to the next step. */
@@ -27,6 +28,8 @@ export interface Stages {
   onRequest?: Stage;
   /** Step 5: once per attempt; changes `x.forwardHeaders`. */
   onForward?: Step;
+  /** Step 6, before everybody's `onResponse`: the head is still as the service sent it. */
+  onHead?: Step;
   /** Step 6: before the head of the answer goes to the client; changes `x.answerHeaders`. */
   onResponse?: Step;
   /** Step 7: exactly once, also after an abort. */
@@ -44,6 +47,8 @@ export interface Env {
   readonly access: Access;
   /** How much of it. */
   readonly limits: Limits;
+  /** What has been done already. */
+  readonly idempotency: Idempotency;
 }
 
 /** One file in `filters/` is one of these. */
@@ -71,7 +76,7 @@ export function compile(all: readonly Stages[]): Pipeline {
       ...all.flatMap((s) => s.onRequest ?? []),
     ]),
     onForward: joinSteps(all.flatMap((s) => s.onForward ?? [])),
-    onResponse: joinSteps(all.flatMap((s) => s.onResponse ?? [])),
+    onResponse: joinSteps([...all.flatMap((s) => s.onHead ?? []), ...all.flatMap((s) => s.onResponse ?? [])]),
     onDone: joinSteps(all.flatMap((s) => s.onDone ?? [])),
   };
 }

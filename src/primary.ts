@@ -16,6 +16,7 @@ import { AdminServer } from './control/admin/server.js';
 import type { Department } from './control/department.js';
 import { EndpointControl } from './control/endpoints/endpoints.js';
 import { findFreePort, urlOf } from './control/free-port.js';
+import { IdempotencyControl } from './control/idempotency/idempotency.js';
 import { LimitControl } from './control/limits.js';
 import { Reloader } from './control/reloader.js';
 import { Supervisor } from './control/supervisor.js';
@@ -90,6 +91,7 @@ class Primary implements ControlPlane {
   readonly #reloader: Reloader;
   readonly #access: AccessControl;
   readonly #limits: LimitControl;
+  readonly #idempotency = new IdempotencyControl(this);
   readonly #endpoints: EndpointControl;
   readonly #departments: readonly Department[];
   readonly #admin: AdminServer | null;
@@ -120,8 +122,8 @@ class Primary implements ControlPlane {
       log: this.log,
       onRoster: (roster) => this.#supervisor.takeRoster(roster),
     });
-    this.#departments = [this.#access, this.#limits, this.#endpoints];
-    const { handlers } = this.#access;
+    this.#departments = [this.#access, this.#limits, this.#idempotency, this.#endpoints];
+    const handlers = { ...this.#access.handlers, ...this.#idempotency.handlers };
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
       spawn:
@@ -184,6 +186,7 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
   revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
   keyAges = () => this.#access.keyAges();
+  idempotency = () => this.#idempotency;
 
   get reloads() {
     return this.#reloader.counts;

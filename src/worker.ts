@@ -21,6 +21,7 @@ import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
 import { AccessKeeper } from './services/access-keeper.js';
+import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
 import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
@@ -42,6 +43,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #loopDelay = new LoopDelay();
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
+  readonly #idempotency: IdempotencyKeeper;
   #running: {
     config: Config;
     log: Log;
@@ -58,6 +60,7 @@ export class GatewayWorker implements WorkerHandlers {
     this.#lines = lines;
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
+    this.#idempotency = new IdempotencyKeeper(primary, id);
     this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
   }
 
@@ -132,9 +135,11 @@ export class GatewayWorker implements WorkerHandlers {
   /** Prepares what filters ask for, and swaps the snapshot. */
   async #put(gateway: Gateway, { config, generation, supplies }: WorkerCalls['apply'][0]): Promise<void> {
     const limits = await this.#limits.prepare(config, supplies.limits);
+    const idempotency = await this.#idempotency.prepare(config);
     const prepared = await this.#access.prepare(config);
     try {
-      gateway.apply(config, generation, { access: prepared.access, limits }, supplies.rosters);
+      const services = { access: prepared.access, limits, idempotency };
+      gateway.apply(config, generation, services, supplies.rosters);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
@@ -153,6 +158,8 @@ export class GatewayWorker implements WorkerHandlers {
     while (!isDone() && elapsedMs() < timeoutMs) await sleep(DRAIN_POLL_MS);
     const cut = gateway.inFlight;
     listener.close();
+    // What clients have left behind, and what the last ones were answered.
+    await this.#idempotency.settled(Math.max(LAST_WORDS_MS, timeoutMs - elapsedMs()));
     clearInterval(reports);
     this.#loopDelay.stop();
     await this.#access.close();

@@ -1,7 +1,9 @@
 /** Reads a configuration file: YAML, environment, schema, then the checks that span several options. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { usesIdempotency } from '../services/idempotency/keeper.js';
 import { checkAuth } from './checks/auth.js';
+import { checkIdempotency } from './checks/idempotency.js';
 import { checkLimits } from './checks/limits.js';
 import { checkListeners } from './checks/listeners.js';
 import type { Report } from './checks/report.js';
@@ -62,6 +64,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkServices(draft, folder, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
+  checkIdempotency(draft, report);
   checkRoutes(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
@@ -113,8 +116,12 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
 }
 
 /** null: nothing needs a store, and none is wished for. */
-function storeFolder({ data, auth }: Config, folder: string): string | null {
-  const needed = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+function storeFolder(config: Config, folder: string): string | null {
+  const { data, auth, redis } = config;
+  const providers = Object.values(auth.providers);
+  const needed =
+    providers.some(({ type }) => type === 'apiKey' || type === 'session') ||
+    (redis === null && usesIdempotency(config));
   return data !== null || needed ? resolve(folder, data ?? './data') : null;
 }
 

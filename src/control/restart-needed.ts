@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.js';
+import { usesIdempotency } from '../services/idempotency/keeper.js';
 
 /** An option that was changed in the file and only counts after a restart. */
 export interface RestartNeeded {
@@ -39,7 +40,8 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   const isOpen = running.data !== null;
   const data =
     isOpen && next.data !== null ? keep('data', running.data, next.data) : (running.data ?? next.data);
-  const redis = isOpen ? keepSecret('redis', running.redis, next.redis) : next.redis;
+  const keepsKeys = running.redis !== null && usesIdempotency(running);
+  const redis = isOpen || keepsKeys ? keepSecret('redis', running.redis, next.redis) : next.redis;
 
   const workers = keep('workers', running.workers, next.workers);
 

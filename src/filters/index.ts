@@ -4,7 +4,8 @@
  */
 import { auth } from './auth.js';
 import { headers } from './headers.js';
+import { idempotency } from './idempotency.js';
 import { limit } from './limit.js';
 import { requestSize } from './request-size.js';
 
-export const filters = [requestSize, auth, limit, headers] as const;
+export const filters = [requestSize, auth, limit, idempotency, headers] as const;

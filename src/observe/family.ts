@@ -8,6 +8,8 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** What became of requests with an idempotency key, by result. */
+  idempotency(): { readonly counts: () => ReadonlyMap<string, number> };
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
 }

@@ -138,6 +138,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#phase === OVER) return controller.abort(new Error('abandoned'));
     this.#controller = controller;
     this.sent = true;
+    this.#x.sent = true;
     const connection = this.#connection as Connection;
     connection.awaitsHead = true;
     this.reused = connection.uses > 0;

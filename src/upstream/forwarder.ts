@@ -69,7 +69,7 @@ export class Forwarder implements Conductor {
   }
 
   onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void {
-    if (x.done) return;
+    if (x.done) return x.witness?.lost();
     const route = x.route as Route;
     const service = route.service as Service;
     if (!mayRetry(x, attempt, failure, service.endpoints.length)) {
@@ -90,7 +90,9 @@ export class Forwarder implements Conductor {
 function mayRetry(x: Exchange, attempt: Attempt, failure: Failure, endpoints: number): boolean {
   if (x.client.begun || x.aborted || x.attempts >= MOST_ATTEMPTS) return false;
   if (failure.retry === 'unsent') return !attempt.sent && endpoints > 1;
-  if (failure.retry !== 'idempotent' || !attempt.reused || !isIdempotent(x.method)) return false;
+  if (failure.retry !== 'idempotent' || !attempt.reused || !(x.idempotent || isIdempotent(x.method))) {
+    return false;
+  }
   return x.body === null || x.body.whole !== null;
 }
 

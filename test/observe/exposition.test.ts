@@ -107,6 +107,7 @@ function busyGateway(): GatewayFacts {
     totals,
     restarts: () => 0,
     keyAges: () => new Map([['players', 12]]),
+    idempotency: () => ({ counts: () => new Map([['replayed', 4]]) }),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
 }

@@ -1,6 +1,7 @@
 import type { GatewayFacts } from '../../observe/family.js';
 import type { ApiKeys } from '../../services/records/api-keys.js';
 import type { Consumers } from '../../services/records/consumers.js';
+import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
 import type { ReloadResult } from '../reloader.js';
@@ -21,6 +22,8 @@ export interface ControlPlane extends GatewayFacts {
   reload(reason: string): Promise<ReloadResult>;
   /** null: the configuration has no store. */
   records(): Records | null;
+  /** What was told to requests with an idempotency key; the ledger is null when no route uses them. */
+  idempotency(): { readonly counts: () => ReadonlyMap<string, number>; readonly ledger: () => Ledger | null };
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
   /** Ends all sessions of a user; resolves with how many. */

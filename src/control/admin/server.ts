@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { explainListenError } from '../free-port.js';
+import { idempotencyEndpoints } from '../idempotency/endpoints.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -37,6 +38,7 @@ export const endpoints: readonly Endpoint[] = [
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
+  ...idempotencyEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */

@@ -41,9 +41,8 @@ export class Environment {
   readonly #folder: string;
   #users = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, path: string) {
     this.#folder = folder;
-    const path = join(folder, FILE);
     this.#root = open({ path, maxDbs: 8, maxReaders: 512 });
     chmodSync(path, 0o600);
     this.records = this.#root.openDB({ name: 'records', encoding: 'string' });
@@ -57,8 +56,7 @@ export class Environment {
     let environment = opened.get(folder);
     if (environment === undefined) {
       try {
-        makeFolder(folder);
-        environment = new Environment(checked(folder));
+        environment = new Environment(folder, preparedPath(folder, FILE));
       } catch (error) {
         throw new StoreFault(`data: ${folder} cannot be opened: ${whyNot(error)}`);
       }
@@ -128,13 +126,14 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-/** @throws an Error that `whyNot` understands */
-function checked(folder: string): string {
+/** Makes the folder if there is none. @throws an Error that `whyNot` understands */
+export function preparedPath(folder: string, file: string): string {
+  makeFolder(folder);
   if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
   accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-  const path = join(folder, FILE);
-  if (existsSync(path) && !isOurs(path)) throw new Error(`${FILE} is damaged, or not a store`);
-  return folder;
+  const path = join(folder, file);
+  if (existsSync(path) && !isOurs(path)) throw new Error(`${file} is damaged, or not a store`);
+  return path;
 }
 
 /** The library would not refuse another file: it crashes the process. */
@@ -146,7 +145,7 @@ function isOurs(path: string): boolean {
   return read === 0 || (read === head.length && head.readUInt32LE(MAGIC_AT) === MAGIC);
 }
 
-function whyNot(error: unknown): string {
+export function whyNot(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not read and write there';
   if (code === 'ENOTDIR' || code === 'EEXIST') return 'it is not a folder';
