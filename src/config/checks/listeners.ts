@@ -9,7 +9,7 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
 /** What listens: ports, the admin's token, certificates. `folder` is where relative file names start. */
-export function checkListeners({ settings }: Draft, folder: string, report: Report): void {
+export function checkListeners({ settings, routes }: Draft, folder: string, report: Report): void {
   const { listen, admin, redis } = settings;
   if (admin !== null && admin.token === null && !isLoopback(admin.host)) {
     report.mistake({
@@ -25,10 +25,12 @@ export function checkListeners({ settings }: Draft, folder: string, report: Repo
       expected: 'another port',
     });
   }
+  const filters = [settings.defaults, ...routes.flatMap(({ route }) => route?.filters ?? [])];
+  const keyed = filters.some(({ idempotency }) => Boolean(idempotency));
   const stored = Object.values(settings.auth.providers).some(
     ({ type }) => type === 'apiKey' || type === 'session',
   );
-  if (redis !== null && !stored && settings.data === null) {
+  if (redis !== null && !stored && !keyed && settings.data === null) {
     report.warning({ path: ['redis'], at: 'key', message: 'nothing in this configuration uses Redis' });
   }
   if (listen.tls !== null) checkTls(listen.tls, folder, report);

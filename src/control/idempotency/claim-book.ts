@@ -30,6 +30,8 @@ interface Held {
   readonly claim: Claim;
   readonly worker: number;
   readonly claiming: Promise<ClaimAnswer>;
+  /** The ledger has given it the key. */
+  granted: boolean;
   /** null: it is under way. */
   settlement: Settlement | null;
   /** What waits for the ledger. */
@@ -62,7 +64,9 @@ export class ClaimBook {
 
   /** Those that are under way. */
   *held(): Iterable<Claim> {
-    for (const { claim, settlement } of this.#byToken.values()) if (settlement === null) yield claim;
+    for (const { claim, granted, settlement } of this.#byToken.values()) {
+      if (granted && settlement === null) yield claim;
+    }
   }
 
   async claim(call: ClaimCall): Promise<ClaimAnswer> {
@@ -117,8 +121,7 @@ export class ClaimBook {
         continue;
       }
       // Several asked at once for what is decided already: one question to the ledger is enough, if all mean the same.
-      if (fingerprint === call.fingerprint) return first;
-      if (this.#byId.get(call.id) === held) return await this.#ask(call);
+      if (fingerprint === call.fingerprint || first.state === 'unavailable') return first;
     }
   }
 
@@ -128,10 +131,11 @@ export class ClaimBook {
       return { state: 'unavailable', why: 'nobody waits for it' };
     const claim: Claim = { token, id, fingerprint, ttlMs };
     const claiming = this.#ask(claim);
-    const held: Held = { claim, worker, claiming, settlement: null, storing: null };
+    const held: Held = { claim, worker, claiming, granted: false, settlement: null, storing: null };
     this.#byToken.set(token, held);
     this.#byId.set(id, held);
     const answer = await claiming;
+    held.granted = answer.state === 'claimed';
     if (answer.state === 'unavailable') {
       // It may have been made even so, and must not stay.
       void this.settle(token, { state: 'released' });

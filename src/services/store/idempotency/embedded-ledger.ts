@@ -41,6 +41,7 @@ export class EmbeddedLedger implements Ledger {
   /** Versions of the claims made here, by token. */
   readonly #versions = new Map<string, number>();
   #sweptAt = 0;
+  #closed = false;
 
   /** @throws StoreFault the folder cannot be opened */
   constructor(folder: string, now: () => number) {
@@ -60,7 +61,7 @@ export class EmbeddedLedger implements Ledger {
   async claim({ id, token, fingerprint, ttlMs }: Claim): ReturnType<Ledger['claim']> {
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const now = this.#now();
-      const found = this.#keys.getEntry(id);
+      const found = this.#find(id);
       if (found !== undefined && !this.#isOver(found.value, now)) {
         if (found.value.fingerprint !== fingerprint) return { state: 'reused' };
         return this.#told(found.value, now);
@@ -68,20 +69,26 @@ export class EmbeddedLedger implements Ledger {
       const version = newVersion();
       const until = now + ttlMs + LONGEST_RUN_MS;
       const entry: Entry = { fingerprint, life: this.#life, state: 'running', since: now, until, status: 0 };
-      if (!(await this.#replace(id, entry, version, found?.version))) continue;
       this.#versions.set(token, version);
-      return { state: 'claimed' };
+      if (await this.#replace(id, entry, version, found?.version)) return { state: 'claimed' };
+      this.#versions.delete(token);
     }
     throw new StoreFault('an idempotency key is being claimed by too many others');
   }
 
-  async settle({ id, token, fingerprint, ttlMs }: Claim, settlement: Settlement): Promise<boolean> {
-    const version = this.#versions.get(token);
+  async settle(claim: Claim, settlement: Settlement): Promise<boolean> {
+    this.#checkOpen();
+    const version = this.#versions.get(claim.token);
     if (version === undefined) return false;
-    this.#versions.delete(token);
+    const done = await this.#write(claim, settlement, version);
+    this.#versions.delete(claim.token);
+    return done;
+  }
+
+  async #write({ id, fingerprint, ttlMs }: Claim, settlement: Settlement, version: number): Promise<boolean> {
     if (settlement.state === 'released') return await this.#keys.remove(id, version);
     const now = this.#now();
-    const since = this.#keys.get(id)?.since ?? now;
+    const since = this.#find(id)?.value.since ?? now;
     const until = now + ttlMs;
     const entry: Entry = {
       ...{ fingerprint, life: this.#life, state: settlement.state, since, until, status: 0 },
@@ -91,6 +98,7 @@ export class EmbeddedLedger implements Ledger {
   }
 
   async beat(): Promise<void> {
+    this.#checkOpen();
     const now = this.#now();
     await this.#lives.put(this.#life, now + LEASE_MS);
     if (now - this.#sweptAt < SWEEP_EVERY_MS) return;
@@ -100,7 +108,7 @@ export class EmbeddedLedger implements Ledger {
 
   async look(id: string): Promise<KeyView | null> {
     const now = this.#now();
-    const entry = this.#keys.get(id);
+    const entry = this.#find(id)?.value;
     if (entry === undefined || this.#isOver(entry, now)) return null;
     const { since, until, status } = entry;
     return { state: this.#stateOf(entry, now), since, until, status };
@@ -108,26 +116,40 @@ export class EmbeddedLedger implements Ledger {
 
   async clear(id: string): Promise<'cleared' | 'none' | 'running'> {
     const now = this.#now();
-    const found = this.#keys.getEntry(id);
+    const found = this.#find(id);
     if (found === undefined || this.#isOver(found.value, now)) return 'none';
     if (this.#stateOf(found.value, now) === 'running') return 'running';
     return (await this.#keys.remove(id, found.version as number)) ? 'cleared' : 'none';
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#lives.remove(this.#life);
     await this.#root.close();
   }
 
   /** False: it is no longer that version. Undefined: there must be none. */
   async #replace(id: string, entry: Entry, version: number, before: number | undefined): Promise<boolean> {
-    void this.#expiries.put([entry.until, id], 0);
-    const done =
+    const [, done] = await Promise.all([
+      this.#expiries.put([entry.until, id], 0),
       before === undefined
-        ? await this.#keys.ifNoExists(id, () => void this.#keys.put(id, entry, version))
-        : await this.#keys.put(id, entry, version, before);
+        ? this.#keys.ifNoExists(id, () => void this.#keys.put(id, entry, version))
+        : this.#keys.put(id, entry, version, before),
+    ]);
     if (done) await this.#root.flushed;
     return done;
+  }
+
+  /** As it is now: the library would show what was there when this turn of the event loop began. */
+  #find(id: string) {
+    this.#checkOpen();
+    this.#keys.resetReadTxn();
+    return this.#keys.getEntry(id);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new StoreFault('the store is closed');
   }
 
   #told({ status, headers, body, ...entry }: Entry, now: number): Awaited<ReturnType<Ledger['claim']>> {
