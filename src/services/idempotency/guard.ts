@@ -10,6 +10,7 @@ import { keyField, parseKey } from './key-syntax.js';
 import { RecordingClient } from './recording-client.js';
 import type { Settlements } from './settlements.js';
 import { Ticket, type TicketOptions } from './ticket.js';
+import { wholeBody } from './whole-body.js';
 
 /** Seconds after which the first request has probably ended. */
 const IN_FLIGHT_RETRY_S = 1;
@@ -48,8 +49,10 @@ export class Guard {
   };
 
   async #decide(x: Exchange, key: string): Promise<Verdict> {
-    if (!(await this.#collected(x))) {
-      const { maxBody } = this.#options;
+    const { maxBody } = this.#options;
+    const collected = await wholeBody(x, maxBody);
+    if (collected === 'stalled') return x.refuse(failures.REQUEST_TIMEOUT);
+    if (collected === 'too large') {
       return x.refuse(
         failures.BODY_TOO_LARGE,
         `With an idempotency key the body may have at most ${maxBody} bytes.`,
@@ -60,23 +63,6 @@ export class Guard {
     const fingerprint = fingerprintOf(x, this.#route, id);
     const answer = await this.#settlements.claim({ token, id, fingerprint, ttlMs: this.#options.ttl });
     return answer.state === 'claimed' ? this.#admit(x, token) : this.#tell(x, answer);
-  }
-
-  /** The whole body is here; false: it is too large. A client that leaves meanwhile takes the question with it. */
-  #collected({ body }: Exchange): boolean | Promise<boolean> {
-    if (body === null || body.whole !== null) return true;
-    const { limit } = body;
-    const most = Math.min(limit, this.#options.maxBody);
-    if (body.length > most || body.received > most) return false;
-    return new Promise((resolve) => {
-      body.limit = most;
-      body.onTooLarge = () => resolve(false);
-      body.collect(() => {
-        body.limit = limit;
-        body.onTooLarge = null;
-        resolve(true);
-      });
-    });
   }
 
   #admit(x: Exchange, token: string): Verdict {
