@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`. Leaves with 1 when something
- * does not work; `auth`, `memory`, `stream` and `soak` also when a bar is missed.
+ * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | keys [DUPLICATES]]`. Leaves with 1 when something
+ * does not work; all but the first two also when a bar is missed.
  */
 import { runAuth } from './auth.ts';
 import { runComparison } from './comparison.ts';
+import { runKeys } from './keys.ts';
 import { runMemory } from './memory.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
@@ -22,11 +23,13 @@ async function run(): Promise<boolean> {
       return runMemory();
     case 'stream':
       return runStream(Number(argument ?? 1024));
+    case 'keys':
+      return runKeys(Number(argument ?? 10_000));
     case 'soak':
       return runSoak(Number(argument ?? 200_000));
     default:
       throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS]]`,
+        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | keys [DUPLICATES]]`,
       );
   }
 }

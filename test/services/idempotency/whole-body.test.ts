@@ -3,15 +3,15 @@ import { Exchange, type RequestBody } from '../../../src/exchange.ts';
 import { wholeBody } from '../../../src/services/idempotency/whole-body.ts';
 
 function coming(length: number, received = 0) {
-  const state = { then: () => {} };
+  const state = { onWhole: () => {} };
   const body = {
     ...{ length, received, complete: false, limit: 1000, whole: null, onTooLarge: null },
     collect: (then: () => void) => {
-      state.then = then;
+      state.onWhole = then;
     },
   } as unknown as { -readonly [K in keyof RequestBody]: RequestBody[K] };
   const x = Object.assign(new Exchange(0), { body });
-  return { x, body, finish: () => state.then() };
+  return { x, body, finish: () => state.onWhole() };
 }
 
 beforeEach(() => void vi.useFakeTimers());
