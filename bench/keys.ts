@@ -7,7 +7,6 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, GATEWAY_CORE, Launched, LOAD_CORE, workspace } from './proc.ts';
 import { cpuMicros } from './readings.ts';
 import { type Bar, barTable, provenance, saveSections, table } from './report.ts';
