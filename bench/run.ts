@@ -1,37 +1,44 @@
 /**
- * `npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | keys [DUPLICATES]]`. Leaves with 1 when something
- * does not work; all but the first two also when a bar is missed.
+ * `npm run bench [-- WHAT [ARGUMENT]]`: what there is to measure is in the table below. Leaves with 1 when something does not
+ * work, and, but for the comparison, when a bar is missed.
  */
 import { runAuth } from './auth.ts';
+import { runBalance } from './balance.ts';
+import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
 import { runKeys } from './keys.ts';
+import { runLimitsSync } from './limits/sync.ts';
+import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
+import { runOverload } from './overload.ts';
+import { runRegistry } from './registry.ts';
 import { runSoak } from './soak-aborts.ts';
 import { runStream } from './stream.ts';
+
+type Bench = (argument: string | undefined) => Promise<boolean>;
+
+const benches: Readonly<Record<string, Bench>> = {
+  full: () => runComparison(false).then(() => true),
+  quick: () => runComparison(true).then(() => true),
+  auth: (effort) => runAuth(effort === 'quick'),
+  balance: (effort) => runBalance(effort === 'quick'),
+  limits: (effort) => runLimits(effort === 'quick'),
+  'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
+  keys: (duplicates) => runKeys(Number(duplicates ?? 10_000)),
+  memory: () => runMemory(),
+  overload: () => runOverload(),
+  registry: () => runRegistry(),
+  stream: (mebibytes) => runStream(Number(mebibytes ?? 1024)),
+  chaos: (posts) => runChaosBench(Number(posts ?? 100_000)),
+  soak: (requests) => runSoak(Number(requests ?? 200_000)),
+};
 
 const [what = 'full', argument] = process.argv.slice(2);
 
 async function run(): Promise<boolean> {
-  switch (what) {
-    case 'full':
-    case 'quick':
-      await runComparison(what === 'quick');
-      return true;
-    case 'auth':
-      return runAuth(argument === 'quick');
-    case 'memory':
-      return runMemory();
-    case 'stream':
-      return runStream(Number(argument ?? 1024));
-    case 'keys':
-      return runKeys(Number(argument ?? 10_000));
-    case 'soak':
-      return runSoak(Number(argument ?? 200_000));
-    default:
-      throw new Error(
-        `unknown: ${what}; npm run bench [-- quick | auth [quick] | memory | stream [MIB] | soak [REQUESTS] | keys [DUPLICATES]]`,
-      );
-  }
+  const bench = benches[what];
+  if (bench === undefined) throw new Error(`unknown: ${what}; there is ${Object.keys(benches).join(', ')}`);
+  return await bench(argument);
 }
 
 try {

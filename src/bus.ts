@@ -3,12 +3,10 @@
  * 'advanced', so typed arrays travel as they are), one in the primary's own process directly.
  */
 import type { ChildProcess } from 'node:child_process';
+import { type AnswerMessage, type CallMessage, PendingCalls } from './bus/pending-calls.js';
+import type { WorkerReport } from './bus/report.js';
 import type { Config } from './config/schema.js';
-import type { MetricsDelta } from './observe/metrics.js';
-import type { DecisionCounts } from './services/authz/decision.js';
 import type { KeyCalls } from './services/idempotency/claims.js';
-import type { ProviderCounts } from './services/identity.js';
-import type { LimitCounts } from './services/limit-keeper.js';
 import type {
   CallbackCall,
   Introspection,
@@ -23,11 +21,9 @@ import type { Roster } from './upstream/balance/roster.js';
 /** The environment variable that tells a forked process which worker it is: from 1, and the same for a replacement. */
 export const WORKER_ID_VARIABLE = 'SLUICE_WORKER_ID';
 
-/** What comes with each configuration: memory to share, by the path it is opened by, and what only the primary knows. */
+/** What comes with each configuration. Memory goes by the path it is opened by; null: it cannot be shared. */
 export interface Supplies {
-  /** What limits are counted in; null: there is none to share. */
   readonly limits: string | null;
-  /** The endpoint table; null: it cannot be shared. */
   readonly endpoints: string | null;
   readonly rosters: readonly Roster[];
 }
@@ -77,30 +73,6 @@ export interface WorkerNews {
   fatal: { error: string };
 }
 
-/** A worker's counters since its report before, and its state now. */
-export interface WorkerReport {
-  routes: MetricsDelta;
-  connections: number;
-  inFlight: number;
-  generation: number;
-  residentBytes: number;
-  heapUsedBytes: number;
-  /** Log lines lost since the process began, because nobody took them from its standard output, or not fast enough. */
-  droppedLogLines: number;
-  /** What each provider of identities has done. */
-  providers: ReadonlyMap<string, ProviderCounts>;
-  /** What each external decision point has said. */
-  decisions: ReadonlyMap<string, DecisionCounts>;
-  /** What each limit has decided. */
-  limits: LimitCounts;
-  /** API keys that were used since, and when last: milliseconds since 1970, by the key's id. */
-  keysUsed: ReadonlyMap<string, number>;
-  /** Sessions that were used since: the hashes they are stored under. */
-  sessionsSeen: readonly string[];
-  /** How late the event loop's timers fired in the last 15 to 30 seconds. */
-  eventLoopDelayMs: { p50: number; p99: number; max: number };
-}
-
 /** Answers the primary's calls. What it throws, the caller gets as an Error with the same message. */
 export type WorkerHandlers = {
   [Name in keyof WorkerCalls]: (
@@ -115,9 +87,7 @@ export type PrimaryHandlers = {
 
 /** The primary's end. */
 export interface WorkerLink {
-  /**
-   * Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`.
-   */
+  /** Rejects with what the worker threw, with `NoAnswer` after `timeoutMs` (0: no limit), or with `WORKER_GONE`. */
   call<Name extends keyof WorkerCalls>(
     name: Name,
     argument: WorkerCalls[Name][0],
@@ -142,15 +112,6 @@ export type NewsListener = {
   [Name in keyof WorkerNews]: (news: WorkerNews[Name]) => void;
 };
 
-/** A call of one side, answered by the other under the same id. Each side counts its own. */
-interface CallMessage {
-  id: number;
-  call: string;
-  argument: unknown;
-}
-
-type AnswerMessage = { id: number; result: unknown } | { id: number; error: string };
-
 type NewsMessage = {
   [Name in keyof WorkerNews]: { news: Name; content: WorkerNews[Name] };
 }[keyof WorkerNews];
@@ -163,15 +124,6 @@ export const WORKER_GONE = new Error('the worker is gone');
 
 /** Why a question failed whose primary is no longer there. */
 export const PRIMARY_GONE = new Error('the primary is gone');
-
-/** Why a call failed that took too long. The other side may still carry it out. */
-export class NoAnswer extends Error {}
-
-interface PendingCall {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
-  timer: NodeJS.Timeout | undefined;
-}
 
 /** Connects the primary to a forked worker. Calls under way are rejected when the channel closes. */
 export function linkToWorker(
@@ -255,45 +207,4 @@ async function answer(
 function receive(message: AnswerMessage | NewsMessage, calls: PendingCalls, listener: NewsListener): void {
   if ('news' in message) (listener[message.news] as (content: unknown) => void)(message.content);
   else calls.settle(message);
-}
-
-/** The calls that one side has made and waits for. */
-class PendingCalls {
-  readonly #send: (message: CallMessage) => unknown;
-  readonly #pending = new Map<number, PendingCall>();
-  #lastId = 0;
-
-  constructor(send: (message: CallMessage) => unknown) {
-    this.#send = send;
-  }
-
-  /** `timeoutMs` 0: no limit. */
-  readonly call = (name: string, argument: unknown, timeoutMs: number): Promise<unknown> => {
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      const late = () =>
-        this.#take(id)?.reject(new NoAnswer(`no answer to "${name}" within ${timeoutMs} ms`));
-      const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
-      this.#pending.set(id, { resolve, reject, timer });
-      this.#send({ id, call: name, argument });
-    });
-  };
-
-  settle(message: AnswerMessage): void {
-    const call = this.#take(message.id);
-    if (call === undefined) return; // its time was over
-    if ('error' in message) call.reject(new Error(message.error));
-    else call.resolve(message.result);
-  }
-
-  failAll(error: Error): void {
-    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(error);
-  }
-
-  #take(id: number): PendingCall | undefined {
-    const call = this.#pending.get(id);
-    this.#pending.delete(id);
-    clearTimeout(call?.timer);
-    return call;
-  }
 }

@@ -258,6 +258,29 @@ export const DECISION_UNAVAILABLE = failure(
   { proxyStatus: 'proxy_internal_error' },
 );
 
+// WebSocket handshakes.
+export const BAD_HANDSHAKE = failure(
+  'BAD_HANDSHAKE',
+  400,
+  'client',
+  'Bad handshake',
+  'The handshake is not one of RFC 6455.',
+);
+export const WEBSOCKET_VERSION = failure(
+  'WEBSOCKET_VERSION',
+  426,
+  'client',
+  'Upgrade required',
+  'Only version 13 of the WebSocket protocol is spoken here.',
+);
+export const ORIGIN_REFUSED = failure(
+  'ORIGIN_REFUSED',
+  403,
+  'client',
+  'Forbidden',
+  'Pages of this origin may not open a socket here.',
+);
+
 // How much of it.
 export const RATE_LIMITED = failure(
   'RATE_LIMITED',
@@ -328,12 +351,20 @@ export const IDEMPOTENCY_UNAVAILABLE = failure(
 );
 
 // The gateway cannot serve it now.
+export const OVERLOADED = failure(
+  'OVERLOADED',
+  503,
+  'gateway',
+  'Gateway overloaded',
+  'The gateway has more to do than it can; see Retry-After.',
+  { proxyStatus: 'connection_limit_reached' },
+);
 export const SERVICE_BUSY = failure(
   'SERVICE_BUSY',
   503,
   'gateway',
   'Service busy',
-  'All connections to the service are in use and the queue is full.',
+  'The service has as much to do as it is given at once.',
   { proxyStatus: 'connection_limit_reached' },
 );
 export const NO_ENDPOINT = failure(
@@ -342,6 +373,14 @@ export const NO_ENDPOINT = failure(
   'gateway',
   'Service unavailable',
   'No instance of the service is available at the moment.',
+  { retry: 'unsent', proxyStatus: 'destination_unavailable' },
+);
+export const CIRCUIT_OPEN = failure(
+  'CIRCUIT_OPEN',
+  503,
+  'gateway',
+  'Service unavailable',
+  'The service has failed too often and is left alone for a while; see Retry-After.',
   { retry: 'unsent', proxyStatus: 'destination_unavailable' },
 );
 export const INTERNAL = failure(

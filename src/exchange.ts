@@ -8,6 +8,10 @@ import type { Failure } from './errors.js';
 import type { Verdict } from './pipeline.js';
 import type { Identity } from './services/identity.js';
 import type { LimitTicket } from './services/limits/gate.js';
+import type { Waiter } from './services/limits/queue/waiter.js';
+import type { Bulkhead } from './upstream/bulkhead/bulkhead.js';
+import type { Recovery } from './upstream/retry/recovery.js';
+import type { Service } from './upstream/service.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -28,8 +32,33 @@ export interface Client {
   end(): void;
   /** The answer has begun and cannot be completed: cut the connection, so that it never looks complete. */
   cut(): void;
+  /** Whether the connection can become a WebSocket. */
+  readonly upgradable: boolean;
+  /** Makes it one, with `x.answerHeaders` beside the fields of the protocol. null: the client has gone. */
+  accept(protocol: string, events: SocketEvents): ClientSocket | null;
   /** The head has gone out: from now on the answer can only be completed or cut. */
   readonly begun: boolean;
+}
+
+/** The client's end of a WebSocket. Implemented in `listen/`. */
+export interface ClientSocket {
+  send(message: Buffer, binary: boolean): void;
+  /** Bytes that the client has not taken yet. */
+  readonly waiting: number;
+  /** Closes in order; code 0: without one. Its events may still come. */
+  end(code: number, reason: string): void;
+  /** Without a close frame. */
+  cut(): void;
+}
+
+/** What the client's end of a WebSocket tells. Implemented in `websocket/`. */
+export interface SocketEvents {
+  /** The message is only lent: it is gone when this returns. */
+  onMessage(message: ArrayBuffer, binary: boolean): void;
+  /** The client has taken some of what waited for it. */
+  onDrain(): void;
+  /** Once. `code` 1006: without a close frame; `reason` is then the listener's own. */
+  onClosed(code: number, reason: string): void;
 }
 
 /** The request's body, read from the client as fast as somebody takes it. Implemented in `listen/`. */
@@ -98,6 +127,8 @@ export class Exchange {
   /** Who is connected to us. */
   peerIp = '';
   peerTrusted = false;
+  /** Milliseconds that a trusted peer gives it (`X-Request-Deadline`); Infinity: it says nothing. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   /** Whom we take for the client: the right-most address that is not a trusted proxy. */
   clientIp = '';
   body: RequestBody | null = null;
@@ -127,6 +158,10 @@ export class Exchange {
   retryAfterS = 0;
   /** What limits have taken and may have to give back. */
   limitTickets: LimitTicket[] | null = null;
+  /** While it waits for a limit. */
+  limitWait: Waiter | null = null;
+  /** Milliseconds it has waited for limits. */
+  waitedMs = 0;
   /** For `WWW-Authenticate`, beside a refusal with 401 or 403. */
   challenge = '';
 
@@ -136,14 +171,26 @@ export class Exchange {
   witness: Witness | null = null;
 
   // 4 balance, 5 attempt -------------------------------------------------------------------------------------
+  /** Whom it is forwarded to: the route's service, or one that takes its place. */
+  service: Service | null = null;
+  /** `performance.now()` at which everything upstream must be over; Infinity: there is no bound. */
+  dueAt = Number.POSITIVE_INFINITY;
+  /** Where it holds a place. */
+  place: Bulkhead | null = null;
+  /** What was done about failed tries; null: none has failed. */
+  recovery: Recovery | null = null;
+  /** Who took the place of the route's service: `service:NAME` or `static`; empty: nobody. */
+  degraded = '';
   attempt: OngoingAttempt | null = null;
+  /** The service is asked for a WebSocket. */
+  dialling = false;
   attempts = 0;
   /** Part of the request may have reached a service. */
   sent = false;
-  /** `performance.now()` when the first try began. */
-  forwardedAt = 0;
   /** Address of the endpoint last tried: for the log, never for the client. */
   endpoint = '';
+  /** `Set-Cookie` that brings the client back to this endpoint; empty: none is needed. */
+  stickyCookie = '';
   /** Fields that go to the service; made anew for each attempt. */
   forwardHeaders: string[] = [];
   /** Milliseconds between handing the request to the service's connection and the end of its answer, over all attempts. */
@@ -157,6 +204,11 @@ export class Exchange {
   failure: Failure | null = null;
   /** Replaces the failure's general detail. */
   detail = '';
+
+  /** `performance.now()` when it became a WebSocket; 0: it has not. */
+  acceptedAt = 0;
+  /** Why the WebSocket ended; 1006: without a close frame. */
+  closeCode = 0;
 
   // 7 done ---------------------------------------------------------------------------------------------------
   endedAt = 0;

@@ -5,10 +5,11 @@
  *   2 route     which route?                                                          none ─▶ 404, 405 + Allow
  *   3 filter    the route's onRequest stages                                          no ───▶ refused or answered ─▶ 6
  *   4 balance   which endpoint?                                                       all busy ─▶ 503
- *   5 attempt   one try upstream                                                      failed ▶ 4 again, or 502 504
+ *   5 attempt   one try upstream                                                      failed ▶ 4 again, a fallback, or 502 504
  *   6 respond   onResponse stages, stream to the client; a slow client pauses the service
  *   7 done      counters, access line: always, exactly once, also after an abort
  */
+import type { Socket } from 'node:net';
 import {
   buildSnapshot,
   type FilterServices,
@@ -19,23 +20,27 @@ import {
 import type { Config } from './config/schema.js';
 import type { Failure } from './errors.js';
 import * as failures from './errors.js';
-import type { Exchange, RequestBody } from './exchange.js';
+import type { Answer, Exchange, RequestBody } from './exchange.js';
 import { COLLECT_BYTES } from './listen/body.js';
 import { capture } from './listen/capture.js';
 import type { ClientEvents } from './listen/client.js';
 import { answerOwn, leaveBody, refuse } from './listen/own-answer.js';
-import type { HttpRequest, HttpResponse } from './listen/uws.js';
+import type { HttpRequest, HttpResponse, us_socket_context_t } from './listen/uws.js';
 import { createAccessLog } from './observe/access-log.js';
 import type { Lines, Log } from './observe/log.js';
 import type { WorkerMetrics } from './observe/metrics.js';
 import { credentialHeaders, tokenParameters } from './observe/redact.js';
 import { CONTINUE, type Verdict } from './pipeline.js';
+import { withService } from './route/dynamic.js';
 import { readsOneWay } from './route/lookalikes.js';
-import { hasEncodedSlash } from './route/path.js';
+import { NEVER_FORWARDED, whyNoRoute } from './route/why-none.js';
 import type { EndpointTable } from './shared/endpoint-table.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
+import { ResiliencePool } from './upstream/retry/resilience.js';
+import { takeHandshake } from './websocket/handshake.js';
+import type { KeeperEvents, SocketKeeper } from './websocket/keeper.js';
 
 export interface GatewayEnv {
   readonly log: Log;
@@ -48,19 +53,18 @@ export interface GatewayEnv {
   readonly table: EndpointTable;
 }
 
-/** TRACE would show a client the fields that we add (RFC 9110 §9.3.8); CONNECT asks for a tunnel, which we are not. */
-const NEVER_FORWARDED = new Set(['TRACE', 'CONNECT']);
-const ALL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
-
 /** The data plane of one worker. */
-export class Gateway implements ClientEvents, Outcome {
+export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   generation = 0;
   inFlight = 0;
   #snapshot: Snapshot | null = null;
   #accessLog: ((x: Exchange) => void) | null = null;
   #draining = false;
+  /** null: no route takes handshakes, nor has one done so. */
+  #sockets: SocketKeeper | null = null;
   readonly #env: GatewayEnv;
   readonly #endpoints: EndpointPool;
+  readonly #resilience = new ResiliencePool();
   readonly #forwarder = new Forwarder(this);
 
   constructor(env: GatewayEnv) {
@@ -69,37 +73,31 @@ export class Gateway implements ClientEvents, Outcome {
   }
 
   /** The listener calls this for every request it has read the head of. */
-  handle(res: HttpResponse, req: HttpRequest, scheme: 'http' | 'https'): void {
+  handle(
+    res: HttpResponse,
+    req: HttpRequest,
+    scheme: 'http' | 'https',
+    context: us_socket_context_t | null,
+  ): void {
     const snapshot = this.#snapshot as Snapshot;
-    const x = capture(res, req, snapshot.capture, scheme, this); // 1
+    const x = capture(res, req, snapshot.capture, scheme, this, context); // 1
     this.inFlight++;
     if (this.#draining) x.closing = true;
     try {
       const route = this.#route(x, snapshot); // 2
       if (route !== null) this.#filter(x, route); // 3
     } catch (error) {
-      this.#crashed(x, error);
+      this.onCrashed(x, error);
     }
   }
 
   #route(x: Exchange, { table, lookalikes }: Snapshot): Route | null {
-    const route = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
-    x.route = route;
-    (route?.stats ?? this.#env.metrics.unrouted).begin();
-    if (route !== null && readsOneWay(x, route, lookalikes)) return route;
-    refuse(x, x.failure ?? this.#whyNoRoute(x, route));
-    return null;
-  }
-
-  #whyNoRoute(x: Exchange, route: Route | null): Failure {
-    if (route !== null) {
-      x.detail = hasEncodedSlash(x.path)
-        ? 'The path holds an encoded slash, which this route does not accept.'
-        : 'The path could be read as another one, which asks callers who they are.';
-      return failures.BAD_PATH;
-    }
-    if (NEVER_FORWARDED.has(x.method)) x.allow = ALL_METHODS;
-    return x.allow.length === 0 ? failures.NOT_FOUND : failures.METHOD_NOT_ALLOWED;
+    const found = x.failure !== null || NEVER_FORWARDED.has(x.method) ? null : table.find(x, x);
+    x.route = found;
+    (found?.stats ?? this.#env.metrics.unrouted).begin();
+    const route = found !== null && readsOneWay(x, found, lookalikes) ? withService(x, found) : null;
+    if (route === null) refuse(x, x.failure ?? whyNoRoute(x, found !== null));
+    return route;
   }
 
   #filter(x: Exchange, route: Route): void {
@@ -108,7 +106,7 @@ export class Gateway implements ClientEvents, Outcome {
     if (typeof verdict === 'number') return this.#proceed(x, route, verdict);
     verdict.then(
       (late) => this.#proceed(x, route, late),
-      (error) => this.#crashed(x, error),
+      (error) => this.onCrashed(x, error),
     );
   }
 
@@ -116,6 +114,10 @@ export class Gateway implements ClientEvents, Outcome {
     if (x.done) return;
     if (x.failure !== null) return refuse(x, x.failure);
     if (verdict !== CONTINUE) return answerOwn(x, x.ownAnswer);
+    if (x.handshake && route.websocket !== null) {
+      const fault = takeHandshake(x, route.websocket);
+      if (fault !== null) return refuse(x, fault);
+    }
     if (x.body !== null) return this.#admitBody(x, route, x.body);
     this.#forward(x, route);
   }
@@ -141,8 +143,7 @@ export class Gateway implements ClientEvents, Outcome {
     try {
       x.route?.pipeline.onResponse?.(x); // 6
     } catch (error) {
-      x.attempt?.abandon();
-      return this.#crashed(x, error);
+      return this.onCrashed(x, error);
     }
     // The service answers without waiting for the rest of the body.
     if (x.body !== null && !x.body.complete) leaveBody(x, x.body);
@@ -153,7 +154,26 @@ export class Gateway implements ClientEvents, Outcome {
     x.client.end();
   }
 
+  onReplaced(x: Exchange, answer: Answer): void {
+    try {
+      answerOwn(x, answer);
+    } catch (error) {
+      this.onCrashed(x, error);
+    }
+  }
+
+  /** The client has its socket when the service has given one. */
+  onUpgraded(x: Exchange, socket: Socket, ended: () => void): void {
+    if (this.#sockets?.open(x, socket, ended)) return;
+    this.onFailed(x, failures.UPSTREAM_PROTOCOL_ERROR, null);
+  }
+
+  onSocketEnd(x: Exchange): void {
+    this.#finish(x);
+  }
+
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
+    if (x.done) return x.witness?.lost();
     // What clients or our own bounds bring about comes in floods, and is in the access line.
     if (failure.blame === 'upstream') {
       const { id, route, endpoint } = x;
@@ -197,10 +217,10 @@ export class Gateway implements ClientEvents, Outcome {
   }
 
   /** A mistake of ours, or of a filter: the exchange ends, the worker goes on. */
-  #crashed(x: Exchange, error: unknown): void {
-    const { id, route } = x;
+  onCrashed(x: Exchange, error: unknown): void {
+    x.attempt?.abandon();
     this.#env.log.error(
-      { request_id: id, route: route?.name, err: error },
+      { request_id: x.id, route: x.route?.name, err: error },
       'the gateway failed to handle a request',
     );
     if (x.done) return x.witness?.lost();
@@ -219,19 +239,29 @@ export class Gateway implements ClientEvents, Outcome {
     x.endedAt = performance.now();
     const { route } = x;
     const stats = route?.stats ?? this.#env.metrics.unrouted;
-    const totalMs = x.endedAt - x.startedAt;
+    // Of a socket the handshake counts: how long it then lives says nothing about how quick we are.
+    const totalMs = (x.acceptedAt === 0 ? x.endedAt : x.acceptedAt) - x.startedAt;
     stats.done(x.method, x.status, totalMs, x.upstreamMs, x.bytesIn, x.bytesOut, x.failure, x.attempts);
     route?.pipeline.onDone?.(x);
     this.#accessLog?.(x);
     this.inFlight--;
+    x.place?.leave(x);
   }
 
   // life of the worker -------------------------------------------------------------------------------------------
 
   /** Builds a snapshot beside the old one and swaps the pointer. Throws, and changes nothing, when it cannot be built. */
-  apply(config: Config, generation: number, services: FilterServices, rosters: readonly Roster[]): void {
+  apply(
+    config: Config,
+    generation: number,
+    services: FilterServices,
+    rosters: readonly Roster[],
+    sockets: SocketKeeper | null,
+  ): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const workshop: Workshop = { endpoints: this.#endpoints, rosters, metrics, workerId, services };
+    const endpoints = this.#endpoints;
+    const resilience = this.#resilience;
+    const workshop: Workshop = { endpoints, resilience, rosters, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(
       { ...config.accessLog, redactQuery: [...config.accessLog.redactQuery, ...tokenParameters(config)] },
@@ -240,7 +270,10 @@ export class Gateway implements ClientEvents, Outcome {
       credentialHeaders(config),
     );
     this.#snapshot = snapshot;
+    this.#sockets = sockets;
+    sockets?.retain(new Set(config.routes.map(({ name }) => name)));
     this.generation = generation;
+    this.#resilience.adopt([...snapshot.services.values()].flatMap(({ resilience }) => resilience ?? []));
     this.#retireOthers(snapshot);
   }
 
@@ -256,8 +289,9 @@ export class Gateway implements ClientEvents, Outcome {
     this.#endpoints.keepOnly(new Set([...services.values()].flatMap(({ endpoints }) => endpoints)));
   }
 
-  /** From now on every answer ends its connection. */
-  drain(): void {
+  /** From now on every answer ends its connection, and sockets end within this time. */
+  drain(windowMs: number): void {
     this.#draining = true;
+    this.#sockets?.drain(windowMs);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
+import type { Overload } from './overload/overload.js';
 import type { Access } from './services/access.js';
 import type { Idempotency } from './services/idempotency/keeper.js';
 import type { Limits } from './services/limit-keeper.js';
@@ -49,6 +50,8 @@ export interface Env {
   readonly limits: Limits;
   /** What has been done already. */
   readonly idempotency: Idempotency;
+  /** Whether there is too much to do. */
+  readonly overload: Overload;
 }
 
 /** One file in `filters/` is one of these. */

@@ -2,22 +2,17 @@
  * The control plane: starts the workers and keeps them alive, swaps configurations, answers operators, and leaves in
  * order. It never touches what clients send, but for `workers: 1`, where the one worker lives in this process.
  */
-import { readFileSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Supplies } from './bus.js';
 import { loadConfig } from './config/load.js';
 import { formatMistake } from './config/mistakes.js';
 import type { Config } from './config/schema.js';
-import { AccessControl } from './control/access.js';
 import type { ControlPlane, Phase } from './control/admin/endpoint.js';
 import { AdminServer } from './control/admin/server.js';
-import type { Department } from './control/department.js';
-import { EndpointControl } from './control/endpoints/endpoints.js';
+import { Departments } from './control/departments.js';
 import { findFreePort, urlOf } from './control/free-port.js';
-import { IdempotencyControl } from './control/idempotency/idempotency.js';
-import { LimitControl } from './control/limits.js';
+import { packageVersion } from './control/package-version.js';
 import { Reloader } from './control/reloader.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
@@ -89,11 +84,7 @@ class Primary implements ControlPlane {
   readonly #workerCount: number;
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
-  readonly #access: AccessControl;
-  readonly #limits: LimitControl;
-  readonly #idempotency = new IdempotencyControl(this);
-  readonly #endpoints: EndpointControl;
-  readonly #departments: readonly Department[];
+  readonly #departments: Departments;
   readonly #admin: AdminServer | null;
   readonly #end = Promise.withResolvers<number>();
   #watch: FileWatch | null = null;
@@ -110,20 +101,15 @@ class Primary implements ControlPlane {
     this.log = createLog(lines, config.log.level, { pid: process.pid });
     this.#workerCount =
       options.workers ?? (config.workers === 'auto' ? availableParallelism() : config.workers);
-    this.#access = new AccessControl({
+    this.#departments = new Departments({
       config,
+      workers: this.#workerCount,
       log: this.log,
       lines,
       onKeys: (set) => this.#supervisor.takeKeys(set),
-    });
-    this.#limits = new LimitControl({ workers: this.#workerCount, log: this.log });
-    this.#endpoints = new EndpointControl({
-      workers: this.#workerCount,
-      log: this.log,
       onRoster: (roster) => this.#supervisor.takeRoster(roster),
     });
-    this.#departments = [this.#access, this.#limits, this.#idempotency, this.#endpoints];
-    const handlers = { ...this.#access.handlers, ...this.#idempotency.handlers };
+    const { handlers, supplies, workerGone, reported } = this.#departments;
     this.#supervisor = new Supervisor({
       count: this.#workerCount,
       spawn:
@@ -133,13 +119,9 @@ class Primary implements ControlPlane {
       log: this.log,
       totals: this.totals,
       inForce: () => this.#reloader.inForce,
-      supplies: (config) => this.#supplies(config),
-      onGone: (id) => {
-        for (const department of this.#departments) department.workerGone?.(id);
-      },
-      onReport: (report) => {
-        for (const department of this.#departments) department.reported?.(report);
-      },
+      supplies,
+      onGone: workerGone,
+      onReport: reported,
     });
     this.#reloader = new Reloader({
       file: options.file,
@@ -147,7 +129,7 @@ class Primary implements ControlPlane {
       log: this.log,
       first: { config, generation: 1 },
       apply: async (next) => {
-        const refusal = await this.#follow(next.config).catch((error: Error) => error.message);
+        const refusal = await this.#departments.follow(next.config).catch((error: Error) => error.message);
         if (refusal !== undefined) return [{ worker: 0, result: 'refused', error: refusal }];
         return await this.#supervisor.apply(next);
       },
@@ -170,7 +152,7 @@ class Primary implements ControlPlane {
     process.off('uncaughtException', onCrash);
     this.#watch?.close();
     this.#admin?.close();
-    for (const department of this.#departments) await department.close();
+    await this.#departments.close();
     return code;
   }
 
@@ -182,11 +164,19 @@ class Primary implements ControlPlane {
   collect = () => this.#supervisor.collect(COLLECT_WITHIN_MS);
   reload = (reason: string) => this.#reloader.reload(reason);
   restarts = () => this.#supervisor.restarts;
-  records = () => this.#access.records();
-  audit = (event: Readonly<Record<string, unknown>>) => this.#access.audit(event);
-  revokeUser = (provider: string, user: string) => this.#access.revokeUser(provider, user);
-  keyAges = () => this.#access.keyAges();
-  idempotency = () => this.#idempotency;
+  records = () => this.#departments.access.records();
+  audit = (event: Readonly<Record<string, unknown>>) => this.#departments.access.audit(event);
+  revokeUser = (provider: string, user: string) => this.#departments.access.revokeUser(provider, user);
+  keyAges = () => this.#departments.access.keyAges();
+  idempotency = () => this.#departments.idempotency;
+  registry = () => this.#departments.discovery.registry();
+  discovery = () => this.#departments.discovery.facts();
+  quotas = () => this.#departments.limits.quotas();
+  endpoints = () => this.#departments.endpoints.facts();
+  drain = (service: string, endpoint: string, drained: boolean) =>
+    this.#departments.endpoints.drain(service, endpoint, drained);
+  services = () => this.#departments.endpoints.services();
+  limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {
     return this.#reloader.counts;
@@ -199,8 +189,8 @@ class Primary implements ControlPlane {
     const { admin, listen } = config;
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
     const port = await findFreePort(listen.host, listen.port);
-    await this.#follow(config);
-    for (const department of this.#departments) department.adopted?.(config);
+    await this.#departments.follow(config);
+    this.#departments.adopted(config);
     await this.#supervisor.start(port);
     if (this.#workerCount > 1) endStartup(); // a lone worker has done it for both
     if (this.#phase !== 'starting') return;
@@ -270,19 +260,9 @@ class Primary implements ControlPlane {
     else this.log.warn({ phase: this.#phase }, 'SIGHUP ignored');
   }
 
-  /** Before workers get a configuration: what they will ask for is there. */
-  async #follow(config: Config): Promise<void> {
-    for (const department of this.#departments) await department.follow?.(config);
-  }
-
-  #supplies(config: Config): Supplies {
-    const { memory, rosters } = this.#endpoints.news(config);
-    return { limits: this.#limits.path(), endpoints: memory, rosters };
-  }
-
   #adopted(config: Config): void {
     this.log.level = config.log.level;
-    for (const department of this.#departments) department.adopted?.(config);
+    this.#departments.adopted(config);
     this.totals.retain(new Set(config.routes.map((route) => route.name)));
     this.#watch?.follow(watchedFiles(this.file, config));
   }
@@ -291,8 +271,4 @@ class Primary implements ControlPlane {
 /** For people at a terminal, before there is a log, or when there will not be one. */
 function complain(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-function packageVersion(): string {
-  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 }

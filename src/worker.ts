@@ -3,13 +3,13 @@
  * primary's own process; else this file is what each forked process runs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkerReport } from './bus/report.js';
 import {
   linkToPrimary,
   type PrimaryLink,
   WORKER_ID_VARIABLE,
   type WorkerCalls,
   type WorkerHandlers,
-  type WorkerReport,
 } from './bus.js';
 import type { Config } from './config/schema.js';
 import { Gateway } from './gateway.js';
@@ -20,6 +20,7 @@ import type { LineSink } from './observe/line-sink.js';
 import { createLog, type Log, openStdout } from './observe/log.js';
 import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
+import { OverloadKeeper } from './overload/keeper.js';
 import { AccessKeeper } from './services/access-keeper.js';
 import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
@@ -28,12 +29,17 @@ import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
+import type { SocketKeeper } from './websocket/keeper.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
 const LINGER_MS = 1000;
 const DRAIN_POLL_MS = 20;
+/** For the close frame of a WebSocket to be answered: until then, cutting the connection could overtake it. */
+const CLOSE_FRAME_MS = 300;
 const LAST_WORDS_MS = 200;
+/** Of the time for a drain, in which sockets are closed one after the other. */
+const SOCKETS_SHARE = 0.5;
 
 export class GatewayWorker implements WorkerHandlers {
   readonly #id: number;
@@ -44,6 +50,8 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
+  #sockets: SocketKeeper | null = null;
+  readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
     log: Log;
@@ -73,7 +81,7 @@ export class GatewayWorker implements WorkerHandlers {
       workerId: this.#id,
       table: openEndpointTable(supplies.endpoints, this.#id),
     });
-    await this.#put(gateway, { config, generation, supplies });
+    await this.#put(gateway, { config, generation, supplies }, log);
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -107,9 +115,16 @@ export class GatewayWorker implements WorkerHandlers {
   };
 
   /** The primary has vanished: nobody will say when to leave, so leave as it would have asked. */
-  orphaned(): Promise<{ cut: number }> {
-    this.#running?.log.error('the primary is gone: draining');
-    return this.drain({ timeoutMs: this.#running?.config.drain.timeout ?? 0 });
+  async orphaned(): Promise<{ cut: number }> {
+    if (this.#running === null) return { cut: 0 };
+    const { config, log } = this.#running;
+    log.error('the primary is gone: draining');
+    const failed = (error: Error) =>
+      log.error({ err: error.message }, 'the last counts of quotas are not written');
+    await this.#limits.rescue(config, failed);
+    const drained = await this.drain({ timeoutMs: config.drain.timeout });
+    await this.#limits.rescue(config, failed);
+    return drained;
   }
 
   /** The last line of a process that is about to end by an error nobody caught. */
@@ -127,34 +142,52 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#drained !== null) throw new Error('the worker is draining');
     // Certificates first: they can fail for reasons outside of the configuration, and do no harm alone.
     await running.listener.update(config.listen);
-    await this.#put(running.gateway, next);
+    await this.#put(running.gateway, next, running.log);
     running.config = config;
     running.log.level = config.log.level;
   }
 
   /** Prepares what filters ask for, and swaps the snapshot. */
-  async #put(gateway: Gateway, { config, generation, supplies }: WorkerCalls['apply'][0]): Promise<void> {
-    const limits = await this.#limits.prepare(config, supplies.limits);
+  async #put(
+    gateway: Gateway,
+    { config, generation, supplies }: WorkerCalls['apply'][0],
+    log: Log,
+  ): Promise<void> {
+    const limits = await this.#limits.prepare(config, supplies.limits, log);
+    const overload = await this.#overload.prepare(config, gateway, log);
+    const sockets = await this.#socketsFor(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
     const prepared = await this.#access.prepare(config);
     try {
-      const services = { access: prepared.access, limits, idempotency };
-      gateway.apply(config, generation, services, supplies.rosters);
+      const services = { access: prepared.access, limits, overload, idempotency };
+      gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    await this.#overload.adopt(config);
+  }
+
+  /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
+  async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
+    if (this.#sockets !== null || !routes.some(({ websocket }) => websocket !== null)) return this.#sockets;
+    const { SocketKeeper } = await import('./websocket/keeper.js');
+    this.#sockets = new SocketKeeper(gateway);
+    return this.#sockets;
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
-    gateway.drain();
+    gateway.drain(timeoutMs * SOCKETS_SHARE);
     listener.stopAccepting();
     const startedAt = performance.now();
     const elapsedMs = () => performance.now() - startedAt;
-    const isDone = () => listener.connections() === 0 || (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS);
+    const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
+    const isDone = () =>
+      listener.connections() === 0 ||
+      (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
     while (!isDone() && elapsedMs() < timeoutMs) await sleep(DRAIN_POLL_MS);
     const cut = gateway.inFlight;
     listener.close();
@@ -162,6 +195,7 @@ export class GatewayWorker implements WorkerHandlers {
     await this.#idempotency.settled(Math.max(LAST_WORDS_MS, timeoutMs - elapsedMs()));
     clearInterval(reports);
     this.#loopDelay.stop();
+    this.#overload.close();
     await this.#access.close();
     return { cut };
   }
@@ -171,6 +205,7 @@ export class GatewayWorker implements WorkerHandlers {
     const memory = process.memoryUsage();
     return {
       routes: this.#metrics.flush(),
+      resilience: this.#metrics.resilience.flush(),
       connections: listener.connections(),
       inFlight: gateway.inFlight,
       generation: gateway.generation,
@@ -178,6 +213,11 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
+      sockets: this.#sockets?.report() ?? null,
+      waits: this.#limits.reportWaits(),
+      adaptive: this.#limits.reportAdaptive(),
+      overload: this.#overload.report(),
+      quotas: this.#limits.takeQuotaNotes(),
       droppedLogLines: this.#lines.dropped,
       eventLoopDelayMs: this.#loopDelay.read(),
     };

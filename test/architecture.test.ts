@@ -20,6 +20,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   re2js: ['route/'],
   pino: ['observe/'],
   'hdr-histogram-js': ['observe/'],
+  ws: ['websocket/'],
   yaml: ['config/'],
   // Filters state their options in the schema language; `pipeline.ts` names its type.
   zod: ['config/', 'filters/', 'pipeline.ts'],
@@ -29,7 +30,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 const FILTERS_MAY_KNOW = [
   'config/collections.ts',
   'config/fields.ts',
-  'config/schema/limits.ts',
+  'config/schema/limits/limits.ts',
   'config/units.ts',
   'errors.ts',
   'exchange.ts',

@@ -29,6 +29,10 @@ export interface Command {
   readonly options: Readonly<Record<string, Option>>;
   /** Names of the arguments that are no options, in order; all are required. */
   readonly operands?: readonly string[];
+  /** Instead of operands: a command line of its own, behind `--`. The name of its first word. */
+  readonly rest?: string;
+  /** Those that may follow them. */
+  readonly optional?: readonly string[];
   /** Resolves with the exit code. */
   run(input: Input): Promise<number> | number;
 }
@@ -102,11 +106,17 @@ export function readInput(command: Command, args: readonly string[]): Input {
       throw new UsageError(`${spelling(name, option)} is missing`);
     }
   }
-  const { operands = [] } = command;
+  const { operands = [], optional = [] } = command;
   if (positionals.length < operands.length)
     throw new UsageError(`${operands[positionals.length]} is missing`);
-  if (positionals.length > operands.length)
-    throw new UsageError(`what is "${positionals[operands.length]}"?`);
+  if (command.rest !== undefined) {
+    if (positionals.length === 0) throw new UsageError(`${command.rest} is missing`);
+    const first = tokens.find(({ kind }) => kind === 'positional' || kind === 'option-terminator');
+    if (first?.kind === 'positional') throw new UsageError(`-- is missing before "${positionals[0]}"`);
+    return new Input(values, positionals);
+  }
+  const most = operands.length + optional.length;
+  if (positionals.length > most) throw new UsageError(`what is "${positionals[most]}"?`);
   return new Input(values, positionals);
 }
 

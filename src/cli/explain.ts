@@ -1,3 +1,6 @@
+import type { RouteConfig } from '../config/schema/route.js';
+import type { Config } from '../config/schema.js';
+import { allowedServices, serviceParameter } from '../route/dynamic.js';
 import { normalHost } from '../route/host.js';
 import { explain as explainRequest, formatExplanation } from '../route/inspect/explain.js';
 import { canonicalPath, hasEncodedSlash, pathFault } from '../route/path.js';
@@ -36,12 +39,30 @@ request, else 1.`,
       host: normalHost(headers.get('host') ?? target.host),
       header: (name) => headers.get(name),
     });
-    process.stdout.write(`${formatExplanation(explanation).join('\n')}\n`);
     const taken = explanation.route && config.routes[explanation.route.index];
+    const named = taken ? namedService(taken, explanation.params, config) : { refused: false, lines: [] };
+    process.stdout.write(`${[...formatExplanation(explanation), ...named.lines].join('\n')}\n`);
+    if (named.refused) return FAILED;
     const accepted = taken?.match.encodedSlashes || !hasEncodedSlash(path);
     return taken && accepted ? OK : FAILED;
   },
 };
+
+/** Which service the path names, for a route that leaves it to the path. */
+function namedService(
+  route: RouteConfig,
+  params: Readonly<Record<string, string>>,
+  { services }: Config,
+): { refused: boolean; lines: string[] } {
+  const parameter = serviceParameter(route);
+  if (parameter === null) return { refused: false, lines: [] };
+  const name = params[parameter] ?? '';
+  const allowed = allowedServices(route, Object.entries(services));
+  const refused = !allowed.includes(name);
+  const among = `the services allowed are ${allowed.join(', ')}`;
+  const line = refused ? `404, "${name}" is none of them: ${among}` : `service ${name}: ${among}`;
+  return { refused, lines: [`  ${line}`] };
+}
 
 function refuse(outcome: string): number {
   process.stdout.write(`${outcome}\n`);

@@ -47,6 +47,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'void what a user holds, or one token',
     load: async () => (await import('./records/revoke.js')).revoke,
   },
+  register: {
+    summary: 'run an instance of a service, and keep it registered',
+    load: async () => (await import('./register.js')).register,
+  },
+  usage: {
+    summary: 'show what consumers have used of their quotas',
+    load: async () => (await import('./records/usage.js')).usage,
+  },
   schema: {
     summary: 'print the JSON Schema of the configuration, for editors',
     load: async () => (await import('./schema.js')).schema,

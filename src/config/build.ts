@@ -6,19 +6,27 @@ import { TrustedProxies } from '../listen/addresses.js';
 import type { CaptureOptions } from '../listen/capture.js';
 import { ReservedNames } from '../listen/head.js';
 import type { RouteStats, WorkerMetrics } from '../observe/metrics.js';
-import { compile, type Env, type Filter, type Pipeline, type Stages } from '../pipeline.js';
+import { compile, type Env, type Filter, type Pipeline, type Stage, type Stages } from '../pipeline.js';
+import { allowedServices, type ServiceChoice, serviceParameter } from '../route/dynamic.js';
 import { Lookalikes } from '../route/lookalikes.js';
 import { paramNames } from '../route/pattern.js';
 import { compileTarget } from '../route/rewrite.js';
 import { RouteTable } from '../route/table.js';
 import { IDENTITY_HEADERS } from '../services/introduction.js';
 import { compileFieldValue, fieldBytes, type Render } from '../template.js';
-import { createBalancer } from '../upstream/balance/balancer.js';
+import { buildBalancer, meterFor } from '../upstream/balance/build.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import type { EndpointPool } from '../upstream/endpoint-pool.js';
+import { healthOptions } from '../upstream/health/options.js';
+import { answerServices } from '../upstream/health/public.js';
+import { ServiceHealth } from '../upstream/health/service-health.js';
+import type { FallbackStep } from '../upstream/retry/fallback.js';
+import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
+import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
-import type { ServiceConfig } from './schema/service.js';
+import type { ServiceConfig } from './schema/services/service.js';
+import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
 
 /** One route, compiled. */
@@ -30,13 +38,21 @@ export interface Route {
   /** Asks callers who they are. */
   readonly guarded: boolean;
   readonly stats: RouteStats;
-  /** null: the route answers by itself. */
+  /** null: the route answers by itself, or the path says which service does. */
   readonly service: Service | null;
+  /** For `service: ${param.NAME}`; null: the route has one service, or none. */
+  readonly choice: ServiceChoice<Route> | null;
   readonly answer: ((x: Exchange) => Answer) | null;
   /** Path and query for the service. */
   readonly target: Render;
   /** The service gets the client's `Host`, not its own. */
   readonly keepHost: boolean;
+  /** Instead of those of the service; null: none. */
+  readonly retries: RetryPolicy | null | undefined;
+  /** What to do instead when the service fails; null: nothing. */
+  readonly fallback: readonly FallbackStep[] | null;
+  /** null: handshakes are ordinary requests. */
+  readonly websocket: WebSocketConfig | null;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
@@ -51,6 +67,7 @@ export interface Snapshot {
 /** What outlives a snapshot. */
 export interface Workshop {
   readonly endpoints: EndpointPool;
+  readonly resilience: ResiliencePool;
   /** What the primary knows of endpoints, for each service of this configuration. */
   readonly rosters: readonly Roster[];
   readonly metrics: WorkerMetrics;
@@ -65,12 +82,22 @@ export type FilterServices = Omit<Env, 'route'>;
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   const services = new Map<string, Service>();
+  const retriedByRoutes = new Set(
+    config.routes.flatMap((route) => {
+      if (route.retries === undefined) return [];
+      return [route.service, ...allowedServices(route, Object.entries(config.services))];
+    }),
+  );
   for (const [name, options] of Object.entries(config.services)) {
-    services.set(name, buildService(name, options, workshop));
+    services.set(name, buildService(name, options, config.zone, retriedByRoutes.has(name), workshop));
   }
   for (const roster of workshop.rosters) services.get(roster.service)?.take(roster);
   const { underscoreHeaders, trustedProxies, proxyProtocol } = config.listen;
-  const routes = config.routes.map((route) => buildRoute(route, config.defaults, services, workshop));
+  const routes = config.routes.map((route) => {
+    const build = (one: RouteConfig) => buildRoute(one, config.defaults, services, workshop);
+    const parameter = serviceParameter(route);
+    return parameter === null ? build(route) : buildDynamic(route, parameter, config, build);
+  });
   const guarded = routes.filter((route) => route.guarded);
   return {
     table: new RouteTable(routes),
@@ -102,21 +129,48 @@ function reservedNames({ auth, defaults, routes }: Config): string[] {
   return [...IDENTITY_HEADERS, ...mapped, ...(token === undefined ? [] : [token])];
 }
 
-function buildService(name: string, options: ServiceConfig, { endpoints, workerId }: Workshop): Service {
-  const { balance, connections, timeouts, tls } = options;
+function buildService(
+  name: string,
+  options: ServiceConfig,
+  zone: string | null,
+  retriedByRoutes: boolean,
+  { endpoints, resilience, metrics, workerId }: Workshop,
+): Service {
+  const { connections, timeouts, tls } = options;
+  const { table } = endpoints;
+  const judged = options.breaker !== null || options.passive !== null;
   const authorities = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca, 'utf8') };
   return new Service(name, {
     timeouts,
-    open: ({ url, slot }) =>
-      endpoints.get(slot, {
+    open: ({ url, slot }) => {
+      const endpoint = endpoints.get(slot, {
         url,
         maxConnections: connections.max,
         maxWaiting: connections.queue,
         keepAliveMs: connections.keepAlive,
         tls: { ...tls, ...authorities },
-      }),
-    balancer: (members) => createBalancer(balance, members, workerId - 1),
+      });
+      endpoint.meter = meterFor(options, table, slot);
+      return endpoint;
+    },
+    balancer: buildBalancer(name, options, { table, offset: workerId - 1, zone }),
+    health: judged ? new ServiceHealth(endpoints.table, healthOptions(options)) : null,
+    resilience: resilience.get(name, options, retriedByRoutes, metrics.resilience),
   });
+}
+
+/** What all of them share is shared: metrics by the route's name, counts of limits by the limit's. */
+function buildDynamic(
+  route: RouteConfig,
+  parameter: string,
+  { services }: Config,
+  build: (route: RouteConfig) => Route,
+): Route {
+  const names = allowedServices(route, Object.entries(services));
+  const routes = new Map(names.map((name) => [name, build({ ...route, service: name })]));
+  const [first] = routes.values();
+  const choice = { parameter: paramNames(route.match.path).indexOf(parameter), routes };
+  return { ...first, service: null, choice };
 }
 
 function buildRoute(
@@ -131,8 +185,7 @@ function buildRoute(
     ...forFilters,
   };
   const options = { ...defaults, ...route.filters };
-  const builtin =
-    route.builtin && forFilters.access.builtin(route.builtin.action, route.builtin.provider ?? null);
+  const builtin = route.builtin && buildBuiltin(route.builtin, services, forFilters);
   return {
     name: route.name,
     match: route.match,
@@ -141,10 +194,22 @@ function buildRoute(
     guarded: Boolean(options.auth),
     stats: metrics.route(route.name),
     service: route.service === undefined ? null : (services.get(route.service) as Service),
+    choice: null,
     answer: buildAnswer(route, names),
     target: compileTarget(route.rewrite, names),
     keepHost: route.rewrite.host === 'keep',
+    retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
+    fallback: buildFallback(route, services, metrics),
+    websocket: route.websocket,
   };
+}
+
+function buildBuiltin(
+  { action, provider }: NonNullable<RouteConfig['builtin']>,
+  services: ReadonlyMap<string, Service>,
+  { access }: FilterServices,
+): Stage {
+  return action === 'services' ? answerServices(services) : access.builtin(action, provider ?? null);
 }
 
 /** `last`: the route's own answer, for which filters have been passed. */
@@ -156,13 +221,35 @@ function buildPipeline(options: FilterOptions, env: Env, last: Stages): Pipeline
   return compile([...stages, last]);
 }
 
+function buildFallback(
+  { name, fallback }: RouteConfig,
+  services: ReadonlyMap<string, Service>,
+  { resilience }: WorkerMetrics,
+): Route['fallback'] {
+  if (fallback === undefined) return null;
+  return fallback.map(({ service, respond, on }) => {
+    const label = service === undefined ? 'static' : `service:${service}`;
+    return {
+      service: service === undefined ? null : (services.get(service) as Service),
+      answer: respond === undefined ? null : fixedAnswer(respond),
+      statuses: new StatusSet(on),
+      label,
+      count: resilience.fallback(name, label),
+    };
+  });
+}
+
+function fixedAnswer({ status, headers, body }: NonNullable<RouteConfig['respond']>): Answer {
+  return {
+    status,
+    headers: Object.entries(headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
+    body: Buffer.from(body),
+  };
+}
+
 function buildAnswer({ respond, redirect }: RouteConfig, names: readonly string[]): Route['answer'] {
   if (respond !== undefined) {
-    const answer: Answer = {
-      status: respond.status,
-      headers: Object.entries(respond.headers).flatMap(([name, value]) => [name, fieldBytes(value)]),
-      body: Buffer.from(respond.body),
-    };
+    const answer = fixedAnswer(respond);
     return function respondFixed() {
       return answer;
     };

@@ -7,10 +7,10 @@ import { reject } from './units.js';
 export const MAPPING_OF_HEADERS = 'a mapping of header names to values';
 
 /** A list that names nothing twice. `what` is the word for one member; `normal` gives what members are compared by. */
-export function distinct<T extends z.ZodType<string>>(
+export function distinct<T extends z.ZodType<string | number>>(
   member: T,
   what: string,
-  normal: (name: string) => string = String,
+  normal: (name: z.output<T>) => string = String,
 ) {
   return z.array(member, { error: `a list of ${what}s` }).superRefine((names, context) => {
     const seen = new Set<string>();

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { expectation, explain } from './explain.js';
 import { type Complaint, type Path, valueAt } from './mistakes.js';
 import { type RouteConfig, route } from './schema/route.js';
-import { type ServiceConfig, service } from './schema/service.js';
+import { type ServiceConfig, service } from './schema/services/service.js';
 import { type Config, schema } from './schema.js';
 
 /** A configuration of which some parts may be wrong: what the checks that span several options look at. */

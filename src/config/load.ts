@@ -4,17 +4,25 @@ import { dirname, resolve } from 'node:path';
 import { usesIdempotency } from '../services/idempotency/keeper.js';
 import { checkAuth } from './checks/auth.js';
 import { checkIdempotency } from './checks/idempotency.js';
-import { checkLimits } from './checks/limits.js';
+import { checkLimitSync } from './checks/limits/limit-sync.js';
+import { checkLimits } from './checks/limits/limits.js';
+import { checkPlans } from './checks/limits/plans.js';
 import { checkListeners } from './checks/listeners.js';
+import { checkOverload } from './checks/overload.js';
 import type { Report } from './checks/report.js';
+import { checkResilience } from './checks/resilience/routes.js';
 import { checkRoutes } from './checks/routes.js';
-import { checkServices } from './checks/services.js';
+import { checkBalance } from './checks/services/balance.js';
+import { checkServices } from './checks/services/services.js';
+import { checkRegistry } from './checks/services/sources.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
+import { usesQuotas } from './schema/limits/plans.js';
 import type { Config } from './schema.js';
 import { ConfigDocument } from './yaml/document.js';
 import type { Environment } from './yaml/environment.js';
+import { resolveServiceVariables, withServiceVariables } from './yaml/service-variables.js';
 
 const MAPPING = 'a mapping with listen, services, routes';
 
@@ -50,7 +58,8 @@ export function parseConfig(text: string, file: string, environment: Environment
   }
 
   const folder = dirname(resolve(file));
-  const { draft, complaints } = draftConfig(value);
+  const completed = withServiceVariables(value, environment);
+  const { draft: written, complaints } = draftConfig(completed.raw);
   const report: Report = {
     mistake: (complaint) => {
       if (!document.isIncomplete(complaint)) mistakes.push(document.locate(complaint));
@@ -59,13 +68,20 @@ export function parseConfig(text: string, file: string, environment: Environment
     written: (...paths) => paths.find((path) => valueAt(value, path) !== undefined) ?? (paths.at(-1) as Path),
     lineOf: (path) => document.locate({ path, message: '' }).line,
   };
-  for (const complaint of complaints) report.mistake(complaint);
+  for (const complaint of [...completed.complaints, ...complaints]) report.mistake(complaint);
+  const draft = resolveServiceVariables(written, environment, report.mistake);
   checkListeners(draft, folder, report);
   checkServices(draft, folder, report);
+  checkRegistry(draft, report);
+  checkBalance(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
   checkIdempotency(draft, report);
+  checkOverload(draft, report);
+  checkPlans(draft, report);
+  checkLimitSync(draft, report);
   checkRoutes(draft, report);
+  checkResilience(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
     return { ok: false, mistakes: sortMistakes(mistakes), warnings: sortMistakes(warnings) };
@@ -100,11 +116,9 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   });
   const { tls } = config.listen;
   const services = Object.entries(config.services).map(([name, service]) => {
-    const { ca } = service.tls;
-    return [
-      name,
-      ca === undefined ? service : { ...service, tls: { ...service.tls, ca: resolve(folder, ca) } },
-    ];
+    const { ca, servername = nameOfDns(service) } = service.tls;
+    const tls = { ...service.tls, ...(ca !== undefined && { ca: resolve(folder, ca) }) };
+    return [name, { ...service, tls: { ...tls, ...(servername !== undefined && { servername }) } }];
   });
   return {
     ...config,
@@ -115,14 +129,18 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   };
 }
 
+/** Endpoints found in the DNS are addresses, and no certificate is for those. */
+function nameOfDns({ discover }: Config['services'][string]): string | undefined {
+  if (discover?.type !== 'dns' || discover.dns.scheme !== 'https') return undefined;
+  return discover.dns.name.replace(/\.$/, '');
+}
+
 /** null: nothing needs a store, and none is wished for. */
 function storeFolder(config: Config, folder: string): string | null {
   const { data, auth, redis } = config;
-  const providers = Object.values(auth.providers);
-  const needed =
-    providers.some(({ type }) => type === 'apiKey' || type === 'session') ||
-    (redis === null && usesIdempotency(config));
-  return data !== null || needed ? resolve(folder, data ?? './data') : null;
+  const byAuth = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+  const byKeys = redis === null && usesIdempotency(config);
+  return data !== null || byAuth || byKeys || usesQuotas(config) ? resolve(folder, data ?? './data') : null;
 }
 
 function withAbsoluteMaterial(auth: AuthConfig, folder: string): AuthConfig {

@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
-import { limit, limiter } from './schema/limits.js';
+import { limit, limiter } from './schema/limits/limits.js';
+import { defaultPlan, plans } from './schema/limits/plans.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
+import { overload } from './schema/overload.js';
+import { redis } from './schema/redis.js';
 import { filterOptions, route } from './schema/route.js';
-import { service } from './schema/service.js';
+import { discovery, registry } from './schema/services/discovery.js';
+import { service } from './schema/services/service.js';
 
 /**
  * The configuration file. The only place where options are defined: the types below, the checks, the JSON Schema
@@ -22,23 +26,23 @@ export const schema = z.strictObject({
     })
     .prefault('auto')
     .meta({ description: 'Listener processes; `auto` is one for each core.', examples: [4] }),
-  redis: z
-    .url({
-      protocol: /^rediss?$/,
-      error: 'a URL such as redis://localhost:6379 or rediss://user:password@host:6380',
-    })
+  redis: redis
     .nullable()
     .prefault(null)
     .meta({
       description: 'Where several gateways meet. Absent: each works alone.',
-      examples: ['redis://localhost:6379', 'rediss://:${REDIS_PASSWORD}@redis.internal:6380'],
+      examples: [
+        'redis://localhost:6379',
+        'rediss://:${REDIS_PASSWORD}@redis.internal:6380',
+        { cluster: ['redis-1:6379', 'redis-2:6379'] },
+      ],
     }),
   data: fileName()
     .nullable()
     .prefault(null)
     .meta({
       description:
-        'Folder of the embedded store: API keys, consumers, sessions, revocations, idempotency keys. Absent: `./data` if a provider (`apiKey`, `session`) or, without Redis, `idempotency` needs it, else there is none, and single tokens cannot be revoked.',
+        'Folder of the embedded store: API keys, consumers, sessions, revocations, counts of quotas, idempotency keys. Absent: `./data` if a provider (`apiKey`, `session`), a quota or, without Redis, `idempotency` needs it, else there is none, and single tokens cannot be revoked.',
       examples: ['./data', '/var/lib/sluice'],
     }),
   auth: auth.prefault({}).meta({ description: 'Who may be calling, and what they may do.' }),
@@ -49,16 +53,29 @@ export const schema = z.strictObject({
       description: 'Limits by the names that routes use. Routes that use the same one share its counts.',
       examples: [{ perUser: { by: ['user'], rate: '100/s', burst: 200 } }],
     }),
+  plans,
+  defaultPlan,
   limiter: limiter
     .prefault({})
     .meta({ description: 'What limits are counted in, and what clients learn of them.' }),
+  overload,
   drain,
   log,
   accessLog,
+  zone: label()
+    .nullable()
+    .prefault(null)
+    .meta({
+      description:
+        'Where this gateway stands: services prefer their endpoints in the same zone. Absent: all are alike.',
+      examples: ['eu-1a', '${ZONE}'],
+    }),
   services: z
     .record(name(), service)
     .prefault({})
     .meta({ description: 'What stands behind the gateway, by name.' }),
+  discovery,
+  registry,
   routes: z.array(route).prefault([]).meta({
     description:
       'Which request goes where. Exact paths beat parameters, parameters beat wildcards, then more predicates beat fewer; the order in the file does not matter.',

@@ -4,7 +4,14 @@ import type { Config } from './schema.js';
 const MASK = '***';
 
 /** Options whose value is a secret, wherever they occur. */
-const SECRET_OPTIONS = new Set(['token', 'passphrase', 'password', 'secret', 'clientSecret']);
+const SECRET_OPTIONS = new Set([
+  'token',
+  'passphrase',
+  'password',
+  'sentinelPassword',
+  'secret',
+  'clientSecret',
+]);
 
 /** Words in the name of a header or a query parameter that make its value a secret. */
 const SECRET_NAME =

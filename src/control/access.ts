@@ -1,5 +1,7 @@
 /** The primary's part in knowing who calls: keys of issuers, logins, the store. All of it only if the configuration asks. */
-import type { PrimaryHandlers, WorkerReport } from '../bus.js';
+
+import type { WorkerReport } from '../bus/report.js';
+import type { PrimaryHandlers } from '../bus.js';
 import type { JwtConfig } from '../config/schema/auth.js';
 import type { Config } from '../config/schema.js';
 import { writeAudit } from '../observe/audit.js';
@@ -9,7 +11,7 @@ import type { KeySet } from '../services/primary-answers.js';
 import type { ApiKeys } from '../services/records/api-keys.js';
 import type { Consumers } from '../services/records/consumers.js';
 import type { RecordStore } from '../services/store/record-store.js';
-import type { Department } from './department.js';
+import type { Department } from './departments.js';
 import type { Keys } from './keys/keys.js';
 import type { Oidc } from './oidc/oidc.js';
 
@@ -32,20 +34,33 @@ export class AccessControl implements Department {
   #keys: Keys | null = null;
   #oidc: Oidc | null = null;
   #records: Records | null = null;
+  #plans: readonly string[] = [];
 
   constructor(options: AccessControlOptions) {
     this.#options = options;
   }
 
   /** Before workers get a configuration: they will ask. Rejects with an Error for people when the store cannot be opened. */
-  async follow({ auth, data, redis }: Config): Promise<void> {
+  async follow({ auth, data, redis, plans }: Config): Promise<void> {
     const { log } = this.#options;
+    this.#plans = Object.keys(plans);
     if (data !== null && this.#records === null) {
       const { openStore } = await import('../services/store/replica.js');
       const { ApiKeys } = await import('../services/records/api-keys.js');
       const { Consumers } = await import('../services/records/consumers.js');
       const store = await openStore({ data, redis, log, now: Date.now });
-      this.#records = { store, keys: new ApiKeys(store), consumers: new Consumers(store) };
+      const known = () => this.#plans;
+      const keys = new ApiKeys(store, Date.now, known);
+      this.#records = { store, keys, consumers: new Consumers(store, Date.now, known) };
+    }
+    if (this.#plans.length > 0 && this.#records !== null) {
+      const { unknownPlans } = await import('../services/records/known-plans.js');
+      const unknown = unknownPlans(this.#records.store, this.#plans);
+      if (Object.keys(unknown).length > 0)
+        log.warn(
+          { plans: unknown },
+          'keys or consumers have a plan that is not configured: the default holds',
+        );
     }
     const providers = Object.values(auth.providers);
     const fetched = Object.fromEntries(

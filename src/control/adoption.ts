@@ -1,4 +1,5 @@
-import { NoAnswer, type Supplies, WORKER_GONE, type WorkerLink } from '../bus.js';
+import { NoAnswer } from '../bus/pending-calls.js';
+import { type Supplies, WORKER_GONE, type WorkerLink } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import { BackOff } from './back-off.js';

@@ -1,10 +1,15 @@
 /** The primary's part in limits: the memory that all workers count in, its clock, and what dead workers held. */
+
+import type { WorkerReport } from '../bus/report.js';
+import { usesQuotas } from '../config/schema/limits/plans.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import { memoryOptions, usesLimits } from '../services/limit-keeper.js';
 import type { LimitMemory } from '../services/limits/memory.js';
 import type { Segment } from '../shared/segment.js';
-import type { Department } from './department.js';
+import type { Department } from './departments.js';
+import type { LimitSync } from './limit-sync/limit-sync.js';
+import type { QuotaControl } from './quotas/quota-control.js';
 
 const FOLLOW_EVERY_MS = 1000;
 
@@ -17,7 +22,10 @@ export class LimitControl implements Department {
   readonly #options: LimitControlOptions;
   #segment: Segment | null = null;
   #memory: LimitMemory | null = null;
+  #sync: LimitSync | null = null;
   #timer: NodeJS.Timeout | undefined;
+  /** null: no limit is a quota. */
+  #quotas: QuotaControl | null = null;
 
   constructor(options: LimitControlOptions) {
     this.#options = options;
@@ -28,7 +36,12 @@ export class LimitControl implements Department {
 
   /** Before workers get a configuration. The memory is made once, when the first limit is configured. */
   async follow(config: Config): Promise<void> {
-    if (this.#memory !== null || !usesLimits(config)) return;
+    if (this.#memory === null && usesLimits(config)) await this.#makeMemory(config);
+    if (this.#quotas === null && usesQuotas(config)) await this.#keepQuotas(config);
+    this.#quotas?.follow(config);
+  }
+
+  async #makeMemory(config: Config): Promise<void> {
     const { workers, log } = this.#options;
     const [{ LimitMemory, limitLayout, prepareLimits }, { createSegment }] = await Promise.all([
       import('../services/limits/memory.js'),
@@ -42,17 +55,53 @@ export class LimitControl implements Department {
           { reason: segment.reason },
           'memory cannot be shared: limits count in each worker by itself',
         );
+      if (config.redis !== null)
+        log.warn({ reason: segment.reason }, 'memory cannot be shared: limits count on this machine alone');
       return;
     }
-    prepareLimits(segment, options);
+    this.#sync = await this.#reach(config);
+    prepareLimits(segment, options, this.#sync?.wall());
     this.#segment = segment;
     this.#memory = new LimitMemory(segment, 0, config.limiter.whenFull);
     this.#timer = setInterval(
-      () => this.#memory?.clock.follow(Date.now(), this.#memory.clock.now()),
+      () => this.#memory?.clock.follow(this.#sync?.wall() ?? Date.now(), this.#memory.clock.now()),
       FOLLOW_EVERY_MS,
     );
     this.#timer.unref();
+    this.#sync?.start(this.#memory);
   }
+
+  /** Rejects with an Error for people when the folder cannot be opened. */
+  async #keepQuotas({ data }: Config): Promise<void> {
+    const { log } = this.#options;
+    if (this.#memory === null || data === null) {
+      log.warn({}, 'memory cannot be shared: quotas are counted, but a restart forgets them');
+      return;
+    }
+    const { QuotaControl } = await import('./quotas/quota-control.js');
+    this.#quotas = new QuotaControl({ data, memory: this.#memory, log });
+  }
+
+  /** What workers tell of quotas. */
+  reported({ quotas }: WorkerReport): void {
+    if (quotas.length > 0) this.#quotas?.noted(quotas);
+  }
+
+  /** null: no limit is a quota. */
+  quotas = (): QuotaControl | null => this.#quotas;
+  /** Where there is Redis, limits are shared with other machines, unless they say otherwise. */
+  async #reach({ redis, limiter }: Config): Promise<LimitSync | null> {
+    if (redis === null) return null;
+    const { LimitSync } = await import('./limit-sync/limit-sync.js');
+    const { timeout, machines } = limiter.sync;
+    const { log } = this.#options;
+    const sync = new LimitSync({ place: redis, timeoutMs: timeout, machines, log });
+    await sync.reach();
+    return sync;
+  }
+
+  /** How limits are shared with other machines; null: they are not. */
+  syncCounts = () => this.#sync?.counts ?? null;
 
   /** A worker has died: what it held is free before another takes its place. */
   workerGone(id: number): void {
@@ -62,8 +111,11 @@ export class LimitControl implements Department {
   /** Keys in the table, and what it had to turn away, since the start. */
   counts = () => this.#memory?.table.counts() ?? null;
 
-  close(): void {
+  /** When no worker counts any more. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#quotas?.close();
+    await this.#sync?.close();
     this.#segment?.close();
   }
 }

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
 import { usesIdempotency } from '../services/idempotency/keeper.js';
+import { usesLimits } from '../services/limit-keeper.js';
 
 /** An option that was changed in the file and only counts after a restart. */
 export interface RestartNeeded {
@@ -21,7 +23,8 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
 
   /** The values themselves are not shown. */
   function keepSecret<T>(path: string, now: T, configured: T): T {
-    if (now !== configured) restartNeeded.push({ path, running: onOff(now), configured: onOff(configured) });
+    if (!isDeepStrictEqual(now, configured))
+      restartNeeded.push({ path, running: onOff(now), configured: onOff(configured) });
     return now;
   }
 
@@ -33,6 +36,11 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
     running.listen.maxHeaderBytes,
     next.listen.maxHeaderBytes,
   );
+  listen.maxMessageBytes = keep(
+    'listen.maxMessageBytes',
+    running.listen.maxMessageBytes,
+    next.listen.maxMessageBytes,
+  );
   keep('listen.tls', onOff(running.listen.tls), onOff(next.listen.tls));
   if (onOff(running.listen.tls) !== onOff(next.listen.tls)) listen.tls = running.listen.tls;
 
@@ -40,8 +48,9 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   const isOpen = running.data !== null;
   const data =
     isOpen && next.data !== null ? keep('data', running.data, next.data) : (running.data ?? next.data);
-  const keepsKeys = running.redis !== null && usesIdempotency(running);
-  const redis = isOpen || keepsKeys ? keepSecret('redis', running.redis, next.redis) : next.redis;
+  // Machines share limits and keys through it as long as there are any.
+  const isMet = isOpen || usesLimits(running) || (running.redis !== null && usesIdempotency(running));
+  const redis = isMet ? keepSecret('redis', running.redis, next.redis) : next.redis;
 
   const workers = keep('workers', running.workers, next.workers);
 

@@ -1,4 +1,5 @@
-import type { Supplies, WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
+import type { Supplies } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Supplies, WORKER_GONE, type WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
+import { type Supplies, WORKER_GONE } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { KeySet } from '../services/primary-answers.js';

@@ -6,6 +6,7 @@ import { auth } from './auth.js';
 import { headers } from './headers.js';
 import { idempotency } from './idempotency.js';
 import { limit } from './limit.js';
+import { priority } from './priority.js';
 import { requestSize } from './request-size.js';
 
-export const filters = [requestSize, auth, limit, idempotency, headers] as const;
+export const filters = [priority, requestSize, auth, limit, idempotency, headers] as const;

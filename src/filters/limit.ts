@@ -1,7 +1,7 @@
 /** How much of it: rates, windows, requests in flight, by whatever a request or its caller can be told apart. */
 import { z } from 'zod';
 import { label } from '../config/fields.js';
-import { limit as definition } from '../config/schema/limits.js';
+import { limit as definition } from '../config/schema/limits/limits.js';
 import type { Filter } from '../pipeline.js';
 
 const one = z.union([label(), definition], { error: 'the name of a limit, or a mapping with by and rate' });

@@ -14,7 +14,7 @@ import { type ClientEvents, HttpClient } from './client.js';
 import { head, type ReservedNames, type UnderscorePolicy } from './head.js';
 import { peers } from './peers.js';
 import { isRequestId, newRequestId } from './request-id.js';
-import type { HttpRequest, HttpResponse } from './uws.js';
+import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.js';
 
 /** What the snapshot says about reading requests. */
 export interface CaptureOptions {
@@ -42,17 +42,18 @@ export function capture(
   options: CaptureOptions,
   scheme: 'http' | 'https',
   events: ClientEvents,
+  context: us_socket_context_t | null,
 ): Exchange {
   const x = new Exchange(performance.now());
-  x.client = new HttpClient(res, x, events);
   x.scheme = scheme;
   x.method = req.getCaseSensitiveMethod();
   head.read(req, options.underscores, options.reserved);
+  x.client = new HttpClient(res, x, events, head.wants('upgrade') ? context : null);
   x.headers = head.headers;
   x.authority = head.authority;
   x.via = head.via;
   x.handshake = head.upgrade !== '' && head.upgrade.toLowerCase() === 'websocket';
-  x.closing = head.wantsClose();
+  x.closing = head.wants('close');
   const unknownPeer = identify(x, res, options);
   const unframed = head.fault ?? judgeFraming() ?? unknownPeer;
   if (unframed === null) takeBody(x, res);
@@ -79,11 +80,17 @@ function identify(
     if (normalHost(head.forwardedHost) !== '') x.forwardedHost = head.forwardedHost;
     x.clientIp = trusted.clientOf(x.peerIp, head.forwardedFor);
     if (isRequestId(head.requestId)) x.id = head.requestId;
+    if (head.requestDeadline !== '') x.deadlineMs = deadlineOf(head.requestDeadline);
   }
   if (x.id === '') x.id = newRequestId();
   if (peer !== null) return null;
   x.detail = 'The PROXY protocol announced another address for the same connection.';
   return failures.BAD_FRAMING;
+}
+
+/** Milliseconds, at most eleven days; what cannot be read sets no bound. */
+function deadlineOf(value: string): number {
+  return /^\d{1,9}$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY;
 }
 
 /** RFC 9112 §6.3: one way to know where the body ends, or none at all. */

@@ -1,8 +1,9 @@
 /**
  * Step 6. The client's side of an exchange: writes the answer through uWebSockets.js, as fast as the client reads.
  */
-import type { Client, Exchange } from '../exchange.js';
-import type { HttpResponse } from './uws.js';
+import type { Client, ClientSocket, Exchange, SocketEvents } from '../exchange.js';
+import type { SocketData, SocketLink } from './sockets.js';
+import type { HttpResponse, us_socket_context_t } from './uws.js';
 
 /** What the client's side tells its conductor (gateway.ts). */
 export interface ClientEvents {
@@ -29,6 +30,8 @@ export class HttpClient implements Client {
   readonly #res: HttpResponse;
   readonly #x: Exchange;
   readonly #events: ClientEvents;
+  /** Of a handshake that the listener can take. */
+  readonly #context: us_socket_context_t | null;
   /** Announced length of the body; -1: unknown. */
   #length = -1;
   #framing: Framing = 'length';
@@ -45,10 +48,11 @@ export class HttpClient implements Client {
   /** The service has sent all of it. */
   #ending = false;
 
-  constructor(res: HttpResponse, x: Exchange, events: ClientEvents) {
+  constructor(res: HttpResponse, x: Exchange, events: ClientEvents, context: us_socket_context_t | null) {
     this.#res = res;
     this.#x = x;
     this.#events = events;
+    this.#context = context;
     res.onAborted(() => this.#gone());
   }
 
@@ -59,6 +63,25 @@ export class HttpClient implements Client {
     // Until the answer is out, it closes the connection if anything follows.
     if (this.#x.closing) setImmediate(() => this.#sendWhole(body));
     else this.#sendWhole(body);
+  }
+
+  get upgradable(): boolean {
+    return this.#context !== null && !this.begun;
+  }
+
+  accept(protocol: string, events: SocketEvents): ClientSocket | null {
+    if (this.#over || this.#context === null) return null;
+    const link: SocketLink = { events, socket: null };
+    const context = this.#context;
+    // From here on the connection is the socket's: it has its own way to say that the client has gone.
+    this.#over = true;
+    this.#isGone = true;
+    this.#res.cork(() => this.#writeHead());
+    // Not within `cork`: when that ends, the listener takes a socket that has kept its address for one that still speaks
+    // HTTP, reads its state from what is something else by now, and often enough closes it.
+    const key = this.#x.header('sec-websocket-key') ?? '';
+    this.#res.upgrade<SocketData>({ link }, key, protocol, '', context);
+    return link.socket;
   }
 
   begin(length: number): void {

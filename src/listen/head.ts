@@ -27,6 +27,7 @@ class HeadReader {
   upgrade = '';
   via = '';
   requestId = '';
+  requestDeadline = '';
   forwarded = '';
   forwardedFor = '';
   forwardedProto = '';
@@ -48,6 +49,7 @@ class HeadReader {
     this.upgrade = '';
     this.via = '';
     this.requestId = '';
+    this.requestDeadline = '';
     this.forwarded = '';
     this.forwardedFor = '';
     this.forwardedProto = '';
@@ -139,6 +141,12 @@ class HeadReader {
           return;
         }
         break;
+      case 18:
+        if (name === 'x-request-deadline') {
+          this.requestDeadline = value;
+          return;
+        }
+        break;
       case 19:
         if (name === 'proxy-authorization') return;
         break;
@@ -179,15 +187,15 @@ class HeadReader {
     this.headers = kept;
   }
 
-  /** The client asked for the connection to end with this exchange. */
-  wantsClose(): boolean {
+  /** `Connection` says so: that it is to end with this exchange, or to become another one. */
+  wants(option: 'close' | 'upgrade'): boolean {
     return (
       this.connection !== '' &&
       this.connection !== 'keep-alive' &&
       this.connection
         .toLowerCase()
         .split(/[\s,]+/)
-        .includes('close')
+        .includes(option)
     );
   }
 }

@@ -30,6 +30,7 @@ export function refuse(x: Exchange, failure: Failure): void {
     x.answerHeaders.push('retry-after', x.retryAfterS === 0 ? RETRY_AFTER : String(x.retryAfterS));
   }
   if (x.challenge !== '') x.answerHeaders.push('www-authenticate', x.challenge);
+  if (failure.status === 426) x.answerHeaders.push('sec-websocket-version', '13');
   if (failure.status === 405) x.answerHeaders.push('allow', x.allow.join(', '));
   send(x, problem(x, failure));
 }

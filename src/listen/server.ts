@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
 import { peers } from './peers.js';
 import { withBoundedReceiveBuffer } from './receive-buffer.js';
+import { socketBehavior } from './sockets.js';
 import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
 type ListenConfig = Config['listen'];
@@ -100,13 +101,10 @@ export class Listener {
   #start(listen: ListenConfig, port: number): Open {
     const app = this.#createApp(listen);
     const scheme = listen.tls === null ? 'http' : 'https';
-    const gateway = this.#gateway;
     const open: Open = { app, socket: {}, connections: 0, accepting: true };
-    app.any('/*', (res, req) => gateway.handle(res, req, scheme));
+    this.#route(app, listen, scheme);
     // A name of its own certificate has routes of its own too; `domain` turns the app to them.
-    for (const { host } of listen.tls?.sni ?? []) {
-      app.domain(host).any('/*', (res, req) => gateway.handle(res, req, scheme));
-    }
+    for (const { host } of listen.tls?.sni ?? []) this.#route(app.domain(host), listen, scheme);
     // biome-ignore lint/suspicious/useIterableCallbackReturn: not an array: it is told of each connection
     app.filter((res, count) => {
       if (Number(count) > 0) {
@@ -126,6 +124,16 @@ export class Listener {
     }
     open.socket = socket;
     return open;
+  }
+
+  #route(app: TemplatedApp, { maxMessageBytes }: ListenConfig, scheme: 'http' | 'https'): void {
+    const gateway = this.#gateway;
+    app.any('/*', (res, req) => gateway.handle(res, req, scheme, null));
+    // Handshakes whose key has the right length come here, all others to the handler above.
+    app.ws(
+      '/*',
+      socketBehavior(maxMessageBytes, (res, req, context) => gateway.handle(res, req, scheme, context)),
+    );
   }
 
   #createApp({ tls }: ListenConfig): TemplatedApp {

@@ -61,6 +61,28 @@ export const accessFamilies: readonly Family[] = [
     },
   },
   {
+    name: 'sluice_limit_adaptive_total',
+    type: 'counter',
+    help: 'Decisions about keys by adaptive limits: throttled, kept (its time was over, but it is still far off its past), released. On trial nothing is refused for them.',
+    labels: ['limit', 'decision'],
+    *samples({ totals }) {
+      for (const [limit, decisions] of totals.adaptive) {
+        for (const [decision, value] of Object.entries(decisions))
+          yield { labels: { limit, decision }, value };
+      }
+    },
+  },
+  {
+    name: 'sluice_quota_threshold_total',
+    type: 'counter',
+    help: 'Keys that passed the share of a quota that `warnAt` names, once per key and period, by limit.',
+    labels: ['limit'],
+    *samples(facts) {
+      for (const [limit, value] of facts.quotas()?.thresholds.counts ?? [])
+        yield { labels: { limit }, value };
+    },
+  },
+  {
     name: 'sluice_auth_keys_age_seconds',
     type: 'gauge',
     help: 'Time since the keys of the issuer were last fetched, by provider.',

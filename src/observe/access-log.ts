@@ -63,14 +63,17 @@ function createFormat(
     if (x.identity !== null) line += identityOf(x.identity);
     if (x.attempts > 0) {
       line +=
-        `,"service":${text(route?.service?.name ?? '', longest)},"endpoint":${text(x.endpoint, longest)}` +
+        `,"service":${text(x.service?.name ?? '', longest)},"endpoint":${text(x.endpoint, longest)}` +
         `,"attempts":${x.attempts}`;
     }
     line +=
       `,"status":${x.status},"bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut}` +
       `,"duration_ms":${ms(durationMs)},"upstream_ms":${ms(x.upstreamMs)}` +
       `,"gateway_ms":${ms(Math.max(0, durationMs - x.upstreamMs))}`;
+    if (x.closeCode !== 0) line += `,"close_code":${x.closeCode}`;
+    if (x.waitedMs > 0) line += `,"waited_ms":${ms(x.waitedMs)}`;
     if (x.failure !== null) line += `,"failure":"${x.failure.code}","blame":"${x.failure.blame}"`;
+    if (x.degraded !== '') line += `,"degraded":${text(x.degraded, longest)}`;
     if (x.aborted) line += ',"aborted":true';
     if (headerNames.length > 0 && maxText === MAX_TEXT) line += `,"headers":${headersOf(x)}`;
     return `${line}}\n`;

@@ -1,7 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { discoveryFamilies } from './families/discovery.js';
+import { endpointFamilies } from './families/endpoints.js';
+import { overloadFamilies } from './families/overload.js';
+import { socketFamilies } from './families/sockets.js';
 import type { Family, GatewayFacts, Labels, Sample } from './family.js';
+import { healthFamilies } from './health/families.js';
+import { syncFamilies } from './limits/sync-families.js';
+import { waitFamilies } from './limits/waits.js';
 import { METHODS, PHASES, SLOTS, STATUS_CLASSES } from './metrics.js';
+import { resilienceFamilies } from './resilience/families.js';
 import type { RouteTotals, WorkerGauges } from './totals.js';
 
 /** Upper bounds of the duration histogram's buckets, in seconds. */
@@ -85,7 +93,15 @@ export const families: readonly Family[] = [
       }
     },
   },
+  ...resilienceFamilies,
+  ...endpointFamilies,
+  ...healthFamilies,
   ...accessFamilies,
+  ...discoveryFamilies,
+  ...socketFamilies,
+  ...waitFamilies,
+  ...overloadFamilies,
+  ...syncFamilies,
   perWorker('sluice_connections', 'Open client connections, by worker.', (w) => w.connections),
   {
     name: 'sluice_worker_event_loop_delay_seconds',

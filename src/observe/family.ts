@@ -1,3 +1,6 @@
+import type { DiscoveryFacts } from './families/discovery.js';
+import type { ServiceView } from './health/view.js';
+import type { SyncCounts } from './limits/sync-counts.js';
 import type { Totals } from './totals.js';
 
 /** What the exposition shows besides the workers' counters. */
@@ -10,8 +13,26 @@ export interface GatewayFacts {
   keyAges(): ReadonlyMap<string, number>;
   /** What became of requests with an idempotency key, by result. */
   idempotency(): { readonly counts: () => ReadonlyMap<string, number> };
+  /** How the sources of endpoints do. */
+  discovery(): readonly DiscoveryFacts[];
+  /** null: no limit is a quota. */
+  quotas(): { readonly thresholds: { readonly counts: ReadonlyMap<string, number> } } | null;
+  /** Of all services at the moment. */
+  endpoints(): Iterable<EndpointFacts>;
+  /** As they are at the moment. */
+  services(): readonly ServiceView[];
+  /** How limits are shared with other machines; null: they are not. */
+  limitSync?(): SyncCounts | null;
   /** How many reloads ended how. */
   reloads: Readonly<Record<'ok' | 'refused' | 'failed' | 'partial', number>>;
+}
+
+export interface EndpointFacts {
+  readonly service: string;
+  readonly endpoint: string;
+  /** Requests since it is there; from 0 again after 2^32. */
+  readonly sent: number;
+  readonly inFlight: number;
 }
 
 export type Labels = Record<string, string | number>;

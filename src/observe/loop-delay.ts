@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
 
 /** A timer of this period is watched: 0.1 % of a core; at 20 ms it is twice that. */
 const RESOLUTION_MS = 50;

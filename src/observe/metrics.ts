@@ -1,5 +1,6 @@
 import type { Failure } from '../errors.js';
 import { type LatencyPairs, LatencyRecorder } from './latency.js';
+import { ResilienceStats } from './resilience/service-stats.js';
 
 /** Label values of `method`: what is not one of these is counted as OTHER, whatever a client invents. */
 export const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'OTHER'] as const;
@@ -139,6 +140,7 @@ class Recorded {
  */
 export class WorkerMetrics {
   readonly unrouted = new RouteStats(UNROUTED);
+  readonly resilience = new ResilienceStats();
   #routes = new Map<string, RouteStats>([[UNROUTED, this.unrouted]]);
   #retained: ReadonlySet<string> | null = null;
 

@@ -1,8 +1,13 @@
-import type { WorkerReport } from '../bus.js';
+import type { WorkerReport } from '../bus/report.js';
+import { type OverloadReport, SHED_SLOTS } from '../overload/overload.js';
+import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { LimitCounter } from '../services/limits/gate.js';
+import { SocketTotals } from './families/sockets.js';
 import { LatencyTotals } from './latency.js';
+import { WaitTotals } from './limits/waits.js';
 import { type FailureCount, PHASES, type RouteDelta, SLOTS, UNROUTED } from './metrics.js';
 import { DecisionTotals, ProviderTotals } from './provider-totals.js';
+import { ResilienceTotals } from './resilience/totals.js';
 
 /** Seconds over which `rate` is taken; only complete seconds count. */
 const RATE_SECONDS = 10;
@@ -13,8 +18,18 @@ const RECENT_MS = 30_000;
 /** A worker's state as it last reported it. */
 export type WorkerGauges = Omit<
   WorkerReport,
-  'routes' | 'providers' | 'decisions' | 'limits' | 'keysUsed' | 'sessionsSeen'
->;
+  | 'routes'
+  | 'resilience'
+  | 'providers'
+  | 'decisions'
+  | 'limits'
+  | 'quotas'
+  | 'waits'
+  | 'adaptive'
+  | 'overload'
+  | 'keysUsed'
+  | 'sessionsSeen'
+> & { readonly overload: Omit<OverloadReport, 'shed'> | null };
 
 /**
  * What all workers counted since the gateway started. The primary adds up what they report, so a counter never goes
@@ -28,6 +43,14 @@ export class Totals {
   readonly decisions = new Map<string, DecisionTotals>();
   /** By name. */
   readonly limits = new Map<string, LimitCounter>();
+  readonly resilience = new ResilienceTotals();
+  readonly sockets = new SocketTotals();
+  /** Who waits for them, by name. */
+  readonly waits = new Map<string, WaitTotals>();
+  /** By limit. */
+  readonly adaptive = new Map<string, AdaptiveCounts>();
+  /** Refused for overload: see `OverloadReport`. */
+  readonly shed = new Float64Array(SHED_SLOTS);
   readonly #routes = new Map<string, RouteTotals>([[UNROUTED, new RouteTotals(UNROUTED)]]);
   readonly #nowMs: () => number;
 
@@ -43,9 +66,27 @@ export class Totals {
 
   merge(
     workerId: number,
-    { routes, providers, decisions, limits, keysUsed: _used, sessionsSeen: _seen, ...gauges }: WorkerReport,
+    {
+      routes,
+      resilience,
+      providers,
+      decisions,
+      limits,
+      waits,
+      adaptive,
+      overload,
+      quotas: _quotas,
+      keysUsed: _used,
+      sessionsSeen: _seen,
+      ...gauges
+    }: WorkerReport,
   ): void {
-    this.workers.set(workerId, gauges);
+    const { pressure, refusing } = overload ?? {};
+    this.workers.set(workerId, {
+      ...gauges,
+      overload: pressure && refusing ? { pressure, refusing } : null,
+    });
+    this.resilience.merge(workerId, resilience);
     for (const [name, counts] of providers) {
       const totals = this.providers.get(name) ?? new ProviderTotals();
       this.providers.set(name, totals);
@@ -61,6 +102,20 @@ export class Totals {
       this.limits.set(name, totals);
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
+    if (gauges.sockets !== null) this.sockets.merge(gauges.sockets);
+    for (const [name, counts] of waits) {
+      const totals = this.waits.get(name) ?? new WaitTotals();
+      this.waits.set(name, totals);
+      totals.merge(workerId, counts);
+    }
+    for (const [name, counts] of adaptive) {
+      const totals = this.adaptive.get(name) ?? { throttled: 0, kept: 0, released: 0 };
+      this.adaptive.set(name, totals);
+      for (const key of Object.keys(totals) as (keyof AdaptiveCounts)[]) totals[key] += counts[key];
+    }
+    overload?.shed.forEach((count, slot) => {
+      this.shed[slot]! += count;
+    });
     const nowMs = this.#nowMs();
     for (const delta of routes) {
       let totals = this.#routes.get(delta.name);
@@ -75,6 +130,8 @@ export class Totals {
   /** Its counters stay, what it was doing is gone. */
   workerGone(workerId: number): void {
     this.workers.delete(workerId);
+    for (const totals of this.waits.values()) totals.workerGone(workerId);
+    this.resilience.workerGone(workerId);
     for (const totals of this.#routes.values()) totals.workerGone(workerId);
   }
 

@@ -30,6 +30,8 @@ interface Target extends Routable {
   readonly guarded: boolean;
   /** null, undefined: the gateway itself answers, and reads paths in one way. */
   readonly service?: unknown;
+  /** The path says which service. */
+  readonly choice?: unknown;
 }
 
 /** Whether the service behind a route takes the path of a request for what the table took it for. */
@@ -39,7 +41,7 @@ export function readsOneWay<R extends Target>(
   lookalikes: Lookalikes<R> | null,
 ): boolean {
   if (!route.match.encodedSlashes && hasEncodedSlash(request.path)) return false;
-  if (lookalikes === null || !route.service) return true;
+  if (lookalikes === null || (!route.service && !route.choice)) return true;
   return lookalikes.otherThan(route, request) === null;
 }
 

@@ -124,7 +124,11 @@ const NOTHING_USED = { keysUsed: new Map<string, number>(), sessionsSeen: [] };
 
 function usesAuth({ auth, defaults, routes }: Config): boolean {
   const here = [defaults, ...routes.map(({ filters }) => filters)].some((filters) => filters.auth);
-  return here || auth.context.jwt !== undefined || routes.some(({ builtin }) => builtin !== undefined);
+  return (
+    here ||
+    auth.context.jwt !== undefined ||
+    routes.some(({ builtin }) => builtin !== undefined && builtin.action !== 'services')
+  );
 }
 
 /** The same options may name files with another content. */

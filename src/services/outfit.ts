@@ -1,5 +1,6 @@
 /** What ways in are made of: threads, keys, the store. Loaded by the access keeper when a configuration asks for it. */
 import type { AuthConfig, ProviderConfig } from '../config/schema/auth.js';
+import type { RedisPlace } from '../config/schema/redis.js';
 import type { Stage } from '../pipeline.js';
 import type { Access, BuiltinAction } from './access.js';
 import type { AccessEnv, Caller } from './access-keeper.js';
@@ -21,7 +22,7 @@ import type { InternalTokens } from './tokens/internal-token.js';
 interface Needs {
   /** null: no store. */
   readonly data: string | null;
-  readonly redis: string | null;
+  readonly redis: RedisPlace | null;
   readonly verification: AuthConfig['verification'];
   readonly threads: number;
 }

@@ -25,7 +25,9 @@ export function takeAnswerHead(x: Exchange, headers: IncomingHttpHeaders): numbe
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') return BAD_LENGTH;
   const connection = headers.connection;
-  x.answerHeaders = connection === undefined ? fields : withoutNamed(fields, String(connection));
+  const kept = connection === undefined ? fields : withoutNamed(fields, String(connection));
+  if (x.stickyCookie !== '') kept.push('set-cookie', x.stickyCookie);
+  x.answerHeaders = kept;
   return length;
 }
 

@@ -2,27 +2,22 @@
  * One try to get an answer from one endpoint. It is itself the handler that undici calls: no closure and no promise
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
-
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
 import { bodyPassed } from '../memory.js';
+import { NO_TICKET } from '../shared/health/breaker.js';
 import { BAD_LENGTH, takeAnswerHead } from './answer-head.js';
 import type { Connection } from './connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Endpoint, Taker } from './endpoint.js';
 import { connectFailure, exchangeFailure } from './errors.js';
+import type { Conductor } from './forwarder.js';
+import type { Ticket } from './health/guard.js';
 import type { Timeouts } from './service.js';
 import type { Dispatcher, IncomingHttpHeaders } from './undici.js';
-
-/** What the try tells its conductor (gateway.ts). */
-export interface Conductor {
-  /** The service's head is in `x`, nothing of it has gone to the client. */
-  onHead(x: Exchange, length: number): void;
-  onCompleted(x: Exchange): void;
-  /** No answer; whether another try follows is the conductor's choice, as long as `x.client.begun` is false. */
-  onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void;
-}
 
 /** Waits for a connection. */
 const CONNECTING = 0;
@@ -32,6 +27,10 @@ const SENDING = 1;
 const AWAITING = 2;
 const RECEIVING = 3;
 const OVER = 4;
+/** Nobody wants the answer: so much of it is read, for so many milliseconds, to use the connection again. */
+const DISCARDING = 5;
+const DISCARD_BYTES = 64 * 1024;
+const DISCARD_MS = 1_000;
 
 /**
  * How many times `idle` a client may take before it counts as stalled: the kernel says that there is room only when a
@@ -39,7 +38,7 @@ const OVER = 4;
  */
 const CLIENT_PATIENCE = 4;
 
-export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.DispatchHandler {
+export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
   /** It ran on a connection that had carried an answer before, so the service may have closed it for idleness. */
   reused = false;
@@ -47,15 +46,22 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   sent = false;
   dueAt = Number.POSITIVE_INFINITY;
   slot = -1;
+  startedAt = 0;
+  /** When the first of those that ran beside it started; else as `startedAt`. */
+  since = 0;
+  serviceTicket = NO_TICKET;
+  endpointTicket = NO_TICKET;
+  judged = false;
 
   readonly #x: Exchange;
   readonly #target: string;
+  /** As they were made for this endpoint: another try may run beside this one. */
+  readonly #headers: string[];
   readonly #timeouts: Timeouts;
   readonly #conductor: Conductor;
   readonly #deadlines: Deadlines;
-  #totalDueAt = Number.POSITIVE_INFINITY;
   #phase = CONNECTING;
-  #startedAt = 0;
+  #toDiscard = DISCARD_BYTES;
   #headAt = 0;
   #paused = false;
   #connection: Connection | null = null;
@@ -71,22 +77,20 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   ) {
     this.#x = x;
     this.#target = target;
+    this.#headers = x.forwardHeaders;
     this.endpoint = endpoint;
     this.#timeouts = timeouts;
     this.#conductor = conductor;
     this.#deadlines = deadlines;
   }
 
-  /**
-   * Goes. `fresh` insists on a new connection; `firstStartedAt` is when the exchange's first try began, from which the
-   * total timeout counts. Reports everything through the conductor.
-   */
-  start(fresh: boolean, now: number, firstStartedAt: number): void {
-    this.#startedAt = now;
-    if (this.#timeouts.total > 0) this.#totalDueAt = firstStartedAt + this.#timeouts.total;
+  /** Goes. `fresh` insists on a new connection. Reports everything through the conductor. */
+  start(fresh: boolean, now: number): void {
+    this.startedAt = now;
+    this.since = now;
     this.#deadlines.add(this, now);
     this.#dueIn(this.#timeouts.connect);
-    this.endpoint.began();
+    if (!this.endpoint.began(this)) return this.#fail(failures.CIRCUIT_OPEN, null);
     if (!this.endpoint.acquire(this, fresh)) this.#fail(failures.SERVICE_BUSY, null);
   }
 
@@ -98,10 +102,11 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
       {
         path: this.#target,
         method: x.method as Dispatcher.HttpMethod,
-        headers: x.forwardHeaders,
+        headers: this.#headers,
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
         body: body === null ? null : (body.whole ?? body.stream()),
+        ...(x.dialling && { upgrade: 'websocket' }),
       },
       this,
     );
@@ -118,8 +123,19 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     if (this.#phase !== OVER) this.#stop(failures.CLIENT_CLOSED);
   }
 
+  /** Its answer has begun, and something else takes its place: as `abandon`, but a short rest of it is read. */
+  discard(length: number): void {
+    if (this.#phase !== RECEIVING) return;
+    this.#over(null);
+    if (length > DISCARD_BYTES) return this.endpoint.drop(this.#connection as Connection);
+    this.#phase = DISCARDING;
+    this.#deadlines.add(this, performance.now());
+    this.dueAt = this.#deadlines.now + DISCARD_MS;
+  }
+
   expire(): void {
-    if (this.#deadlines.now >= this.#totalDueAt) return this.#fail(failures.TOTAL_TIMEOUT, null);
+    if (this.#phase === DISCARDING) return this.#discarded(false);
+    if (this.#deadlines.now >= this.#x.dueAt) return this.#fail(failures.TOTAL_TIMEOUT, null);
     switch (this.#phase) {
       case CONNECTING:
         return this.#fail(failures.CONNECT_TIMEOUT, null);
@@ -142,8 +158,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     const connection = this.#connection as Connection;
     connection.awaitsHead = true;
     this.reused = connection.uses > 0;
-    const { body } = this.#x;
-    if (body !== null && body.whole === null) {
+    if (this.#x.body?.whole === null) {
       this.#phase = SENDING;
       this.#dueIn(this.#timeouts.idle);
     } else {
@@ -165,7 +180,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     headers: IncomingHttpHeaders,
   ): void {
     // Interim answers (1xx) end here: the listener cannot pass them on.
-    if (this.#phase === OVER) return;
+    if (this.#phase >= OVER) return;
     if (status < 100) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     if (status < 200) return;
     const x = this.#x;
@@ -174,13 +189,47 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
+    this.endpoint.guard?.answered(this, status, this.#headAt - this.startedAt);
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
-    this.#conductor.onHead(x, length);
+    this.#conductor.onHead(x, this, length);
+  }
+
+  onRequestUpgrade(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
+    if (this.#phase >= OVER) return void socket.destroy();
+    const x = this.#x;
+    const connection = this.#connection as Connection;
+    x.status = status;
+    this.#headAt = performance.now();
+    this.endpoint.guard?.ended(this, null, status, this.#headAt - this.startedAt);
+    this.#headAt = performance.now();
+    takeAnswerHead(x, headers);
+    this.#phase = OVER;
+    this.#deadlines.remove(this);
+    x.upstreamMs += performance.now() - this.startedAt;
+    x.attempt = null;
+    // The socket is no longer the connection's, and does not count among those of the endpoint.
+    this.endpoint.drop(connection);
+    this.#conductor.onUpgraded(x, this, socket as Socket);
+  }
+
+  /** The socket that came of it has ended: until then it counts as in flight. */
+  socketEnded(): void {
+    this.endpoint.ended(this, null, 101, this.#headAt - this.startedAt);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#phase !== RECEIVING) return;
+    if (this.#phase !== RECEIVING) {
+      if (this.#phase !== DISCARDING) return;
+      this.#toDiscard -= chunk.length;
+      if (this.#toDiscard < 0) this.#discarded(false);
+      return;
+    }
     this.#dueIn(this.#timeouts.idle);
     bodyPassed(chunk.length);
     if (this.#x.client.write(chunk)) return;
@@ -190,8 +239,9 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   onResponseEnd(): void {
-    if (this.#phase !== RECEIVING) return;
     const connection = this.#connection as Connection;
+    if (this.#phase === DISCARDING) return this.#discarded(!connection.broken);
+    if (this.#phase !== RECEIVING) return;
     if (connection.broken) return this.#fail(failures.UPSTREAM_INCOMPLETE, null);
     const x = this.#x;
     this.#over(null);
@@ -201,6 +251,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#phase === OVER) return;
+    if (this.#phase === DISCARDING) return this.#discarded(false);
     this.#fail(this.sent ? exchangeFailure(error, this.#phase === RECEIVING) : connectFailure(error), error);
   }
 
@@ -212,8 +263,7 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
   }
 
   #dueIn(ms: number): void {
-    const due = this.#deadlines.now + ms;
-    this.dueAt = due < this.#totalDueAt ? due : this.#totalDueAt;
+    this.dueAt = Math.min(this.#deadlines.now + ms, this.#x.dueAt);
   }
 
   #fail(failure: Failure, error: Error | null): void {
@@ -231,9 +281,20 @@ export class Attempt implements Taker, Timed, OngoingAttempt, Dispatcher.Dispatc
     this.#phase = OVER;
     this.#deadlines.remove(this);
     const x = this.#x;
-    if (this.#headAt === 0) this.endpoint.ended(failure, 0, 0);
-    else this.endpoint.ended(failure, x.status, this.#headAt - this.#startedAt);
-    x.upstreamMs += performance.now() - this.#startedAt;
+    if (this.#headAt === 0) this.endpoint.ended(this, failure, 0, 0);
+    else this.endpoint.ended(this, failure, x.status, this.#headAt - this.startedAt);
+    // One of several that run at once: who conducts them keeps the time.
+    if (x.attempt !== this) return;
+    x.upstreamMs += performance.now() - this.since;
     x.attempt = null;
+  }
+
+  /** Not `whole`: the rest of the answer is too long, or does not come. */
+  #discarded(whole: boolean): void {
+    const connection = this.#connection as Connection;
+    this.#phase = OVER;
+    this.#deadlines.remove(this);
+    if (whole) this.endpoint.release(connection);
+    else this.endpoint.drop(connection);
   }
 }

@@ -3,11 +3,11 @@ import type { EndpointTable } from '../shared/endpoint-table.js';
 import { Endpoint, type EndpointOptions } from './endpoint.js';
 
 export class EndpointPool {
-  readonly #table: EndpointTable;
+  readonly table: EndpointTable;
   readonly #endpoints = new Map<string, Endpoint>();
 
   constructor(table: EndpointTable) {
-    this.#table = table;
+    this.table = table;
   }
 
   /** The same endpoint for the same slot and options. */
@@ -15,7 +15,7 @@ export class EndpointPool {
     const key = JSON.stringify([slot, options]);
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {
-      endpoint = new Endpoint(options, { table: this.#table, slot });
+      endpoint = new Endpoint(options, { table: this.table, slot });
       this.#endpoints.set(key, endpoint);
     }
     endpoint.revive();

@@ -4,6 +4,7 @@
 import type { Failure } from '../errors.js';
 import type { EndpointTable } from '../shared/endpoint-table.js';
 import { Connection } from './connection.js';
+import type { Guard, Ticket } from './health/guard.js';
 import { buildConnector, type ClientOptions } from './undici.js';
 
 export interface EndpointOptions {
@@ -53,6 +54,10 @@ export class Endpoint {
   readonly state: EndpointState | null;
   /** null: nobody wants to know. */
   observer: Observer | null = null;
+  /** For balancing by latency; null: that is not asked for. */
+  meter: Pick<Observer, 'ended'> | null = null;
+  /** null: it has neither a breaker nor passive health. */
+  guard: Guard | null = null;
   readonly #options: EndpointOptions;
   readonly #clientOptions: ClientOptions;
   /** One for all connections: TLS sessions are resumed across them. */
@@ -74,22 +79,32 @@ export class Endpoint {
 
   /** Nobody has a reason not to choose it. */
   get available(): boolean {
-    const { state } = this;
-    return state === null || state.table.isAvailable(state.slot);
+    const { state, guard } = this;
+    if (state === null || state.table.isAvailable(state.slot)) return true;
+    if (guard === null) return false;
+    guard.tend();
+    return state.table.isAvailable(state.slot);
   }
 
-  /** An attempt begins. */
-  began(): void {
+  /** An attempt begins. False: it must end at once, a breaker lets nothing more through. `ended` follows either way. */
+  began(ticket: Ticket): boolean {
     const { state } = this;
-    if (state !== null) state.table.inFlight[state.slot]++;
+    // Counted before the guard is asked, and until it has been told: probes are never more than what is in flight.
+    if (state !== null) {
+      state.table.inFlight[state.slot]++;
+      state.table.sent[state.slot]++;
+    }
     this.observer?.began();
+    return this.guard === null || this.guard.began(ticket);
   }
 
   /** An attempt has ended: as for `Observer`. */
-  ended(failure: Failure | null, status: number, headMs: number): void {
+  ended(ticket: Ticket, failure: Failure | null, status: number, headMs: number): void {
     const { state } = this;
-    if (state !== null) state.table.inFlight[state.slot]--;
+    this.meter?.ended(failure, status, headMs);
+    this.guard?.ended(ticket, failure, status, headMs);
     this.observer?.ended(failure, status, headMs);
+    if (state !== null) state.table.inFlight[state.slot]--;
   }
 
   /**

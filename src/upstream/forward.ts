@@ -31,10 +31,16 @@ export function forwardHeaders(x: Exchange, authority: string): string[] {
     x.via === '' ? VIA : `${x.via}, ${VIA}`,
     ...headers,
   ];
+  if (x.dueAt !== Number.POSITIVE_INFINITY) fields.push('x-request-deadline', remainingMs(x));
   const { body } = x;
   if (body !== null && body.length > 0 && body.whole === null)
     fields.push('content-length', String(body.length));
   return fields;
+}
+
+/** What is left at this moment: a duration and no time of day, since the clocks of two machines may differ. */
+function remainingMs(x: Exchange): string {
+  return String(Math.max(0, Math.floor(x.dueAt - performance.now())));
 }
 
 /** RFC 7239: one element for this hop, after those of a trusted proxy. */

@@ -1,8 +1,13 @@
 /** A named service: its endpoints at the moment, and which of them is next. */
+import type { Failure } from '../errors.js';
+import { NO_ENDPOINT } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import type { Balancer, Member } from './balance/balancer.js';
+import type { BreakerStateName } from '../observe/health/view.js';
+import type { Balancer } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
+import type { ServiceHealth } from './health/service-health.js';
+import type { Resilience } from './retry/resilience.js';
 
 export interface Timeouts {
   /** Milliseconds for a free connection, the TCP and the TLS handshake together. */
@@ -15,40 +20,85 @@ export interface Timeouts {
   readonly total: number;
 }
 
-/** What a service is made with, and made anew with when its endpoints change. */
+/** What a service is made with. */
 export interface ServiceParts {
   readonly timeouts: Timeouts;
   /** This worker's connections to an endpoint: the same ones for the same entry. */
   open(entry: RosterEntry): Endpoint;
-  balancer(members: readonly Member[]): Balancer;
+  readonly balancer: Balancer;
+  /** null: no breaker and no passive health. */
+  readonly health: ServiceHealth | null;
+  readonly resilience: Resilience | null;
 }
+
+/** For one that takes a request rather than an endpoint that has only just come back. */
+const MOST_LOOKS = 3;
 
 export class Service {
   readonly name: string;
   readonly timeouts: Timeouts;
+  /** null: nothing is configured for when it fails or is slow. */
+  readonly resilience: Resilience | null;
   /** Those of the present roster, available or not. */
   endpoints: readonly Endpoint[] = [];
   readonly #parts: ServiceParts;
-  #balancer: Balancer | null = null;
+  readonly #health: ServiceHealth | null;
   #version = -1;
 
   constructor(name: string, parts: ServiceParts) {
     this.name = name;
     this.timeouts = parts.timeouts;
+    this.resilience = parts.resilience;
     this.#parts = parts;
+    this.#health = parts.health;
   }
 
   /** Its endpoints have changed. News that are older than what is known change nothing. */
-  take({ version, entries }: Roster): void {
+  take(roster: Roster): void {
+    const { version, entries } = roster;
     if (version <= this.#version) return;
     this.#version = version;
     const members = entries.map((entry) => ({ endpoint: this.#parts.open(entry), ...entry }));
     this.endpoints = members.map(({ endpoint }) => endpoint);
-    this.#balancer = members.length === 0 ? null : this.#parts.balancer(members);
+    // An earlier configuration may have left one with an endpoint.
+    if (this.#health === null) for (const endpoint of this.endpoints) endpoint.guard = null;
+    else this.#health.take(roster, this.endpoints);
+    this.#parts.balancer.take(members);
   }
 
   /** The endpoint of the next attempt; `not` failed just now: another one if there is any. null: none may be chosen. */
   pick(x: Exchange, not: Endpoint | null): Endpoint | null {
-    return this.#balancer === null ? null : this.#balancer.pick(x, not);
+    const { balancer } = this.#parts;
+    const health = this.#health;
+    if (health === null) return balancer.pick(x, not);
+    if (!health.admits()) return null;
+    const endpoint = balancer.pick(x, not) ?? this.#lookAgain(balancer, x, not);
+    return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint) : endpoint;
+  }
+
+  /** State of its circuit breaker; null: it has none. */
+  get breaker(): BreakerStateName | null {
+    return this.#health === null ? null : this.#health.state;
+  }
+
+  /** Why `pick` gave none. */
+  refusal(x: Exchange): Failure {
+    return this.#health === null ? NO_ENDPOINT : this.#health.refusal(x);
+  }
+
+  /** The time of some may have come that nobody has looked at. */
+  #lookAgain(balancer: Balancer, x: Exchange, not: Endpoint | null): Endpoint | null {
+    this.#health?.tend();
+    return balancer.pick(x, not);
+  }
+
+  /** One that has only just come back takes what the others cannot. */
+  #another(balancer: Balancer, x: Exchange, hesitant: Endpoint): Endpoint {
+    for (let i = 0; i < MOST_LOOKS; i++) {
+      const other = balancer.pick(x, hesitant);
+      if (other === null || other === hesitant) break;
+      if (!other.guard?.hesitates()) return other;
+    }
+    return hesitant;
   }
 }

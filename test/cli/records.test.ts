@@ -131,7 +131,7 @@ describe('sluice key', () => {
   it('has help for itself and its commands', () => {
     const { code, out, err } = sluice('key', '--help');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    for (const command of ['create', 'list', 'show', 'rotate', 'revoke']) {
+    for (const command of ['create', 'list', 'show', 'update', 'rotate', 'revoke']) {
       expect(out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
       expect(sluice('key', command, '--help').out).toMatch(new RegExp(`^usage: sluice key ${command} `));
     }

@@ -13,6 +13,8 @@ const COMMANDS = [
   'key',
   'consumer',
   'revoke',
+  'register',
+  'usage',
   'schema',
   'docs',
   'demo',

@@ -80,7 +80,10 @@ describe('YAML', () => {
     const text =
       'services:\n  a: &a { endpoints: ["http://a"], balance: random }\n  b: { <<: *a, endpoints: ["http://b"] }\n  c: *a\n';
     const { services } = configOf(text);
-    expect(services.b).toMatchObject({ balance: 'random', endpoints: [{ url: 'http://b', weight: 1 }] });
+    expect(services.b).toMatchObject({
+      balance: { type: 'random' },
+      endpoints: [{ url: 'http://b', weight: 1 }],
+    });
     expect(services.c).toEqual(services.a);
   });
 

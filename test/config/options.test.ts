@@ -5,7 +5,7 @@ import { mistakesIn } from './mistakes.ts';
 describe('an unknown option', () => {
   it('is named at its key, with what was meant and what is allowed', () => {
     expect(mistakesIn('listen: 8080\nroutez: []\n')).toEqual([
-      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, limiter, drain, log, accessLog, services, routes, defaults; did you mean routes?',
+      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, plans, defaultPlan, limiter, overload, drain, log, accessLog, zone, services, discovery, registry, routes, defaults; did you mean routes?',
     ]);
   });
 
@@ -19,7 +19,7 @@ describe('an unknown option', () => {
     const text =
       'services:\n  quotes:\n    endpoints:\n      - url: http://a\n        wieght: 2\nroutes:\n  - name: q\n    match: { path: / }\n    service: quotes\n    oauth: {}\n';
     expect(mistakesIn(text)).toEqual([
-      '5:9  services.quotes.endpoints[0].wieght  unknown option "wieght"; expected one of url, weight; did you mean weight?',
+      '5:9  services.quotes.endpoints[0].wieght  unknown option "wieght"; expected one of url, weight, zone, priority; did you mean weight?',
       expect.stringMatching(
         /^10:5 {2}routes\[0\]\.oauth {2}unknown option "oauth"; expected one of name, match, /,
       ),
@@ -33,8 +33,8 @@ describe('an unknown option', () => {
 
 describe('a missing option', () => {
   it('is reported at the mapping that lacks it', () => {
-    expect(mistakesIn('services:\n  quotes: { balance: random }\n')).toEqual([
-      '2:11  services.quotes.endpoints  is missing; expected a list',
+    expect(mistakesIn('routes:\n  - { name: a, match: { host: b }, respond: {} }\n')).toEqual([
+      '2:23  routes[0].match.path  is missing; expected a path',
     ]);
   });
 

@@ -20,9 +20,12 @@ describe('the index', () => {
       'GET /workers',
       'GET /config',
       'POST /config/reload',
+      'GET /services',
+      'GET /services/:name',
       'GET /keys',
       'POST /keys',
       'GET /keys/:id',
+      'PUT /keys/:id',
       'POST /keys/:id/rotate',
       'POST /keys/:id/revoke',
       'DELETE /keys/:id',
@@ -32,10 +35,19 @@ describe('the index', () => {
       'PUT /consumers/:name',
       'DELETE /consumers/:name',
       'POST /revocations',
+      'GET /registry',
+      'GET /registry/:service',
+      'PUT /registry/:service/:instance',
+      'DELETE /registry/:service/:instance',
+      'GET /usage',
+      'GET /usage/:caller',
+      'PUT /services/:service/endpoints/:endpoint/drain',
+      'DELETE /services/:service/endpoints/:endpoint/drain',
     ]);
     for (const { method, path } of body.endpoints) {
-      // Without a store there are no keys and consumers to show.
-      const status = /^\/(keys|consumers)/.test(path) ? 409 : 200;
+      // There are no keys and consumers without a store, no usage without quotas, and no service has its endpoints from the registry.
+      const status = /^\/(keys|consumers|usage|registry)/.test(path) ? 409 : 200;
+      if (path === '/services/:name') continue;
       if (method === 'GET') expect((await gateway.ask(path)).status, path).toBe(status);
     }
   });

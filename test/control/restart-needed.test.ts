@@ -33,6 +33,26 @@ test('takes everything but where and how it listens', () => {
   });
 });
 
+test('Redis stays where it is as long as limits are shared through it', () => {
+  const limited = {
+    routes: [{ name: 'a', match: { path: '/a' }, limit: { by: ['ip'], rate: '5/s' }, respond: {} }],
+  };
+  const at = (redis?: unknown) => config({ ...limited, ...(redis !== undefined && { redis }) });
+  const cluster = { cluster: ['one:7000'] };
+  expect(adoptable(at(cluster), at(cluster)).restartNeeded).toEqual([]);
+  expect(adoptable(at(), at('redis://b'))).toMatchObject({
+    config: { redis: null },
+    restartNeeded: [{ path: 'redis', running: 'off', configured: 'on' }],
+  });
+  expect(adoptable(at('redis://a'), at(cluster))).toMatchObject({
+    config: { redis: 'redis://a' },
+    restartNeeded: [{ path: 'redis' }],
+  });
+  expect(adoptable(config({ redis: 'redis://a' }), at('redis://b'))).toMatchObject({
+    config: { redis: 'redis://b' },
+  });
+});
+
 test('the admin API is neither switched on nor off', () => {
   const off = config({ admin: 'off' });
   const on = config({});

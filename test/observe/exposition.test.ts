@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { SERVICE_BUSY } from '../../src/errors.ts';
 import { exposition, families } from '../../src/observe/exposition.ts';
 import type { GatewayFacts } from '../../src/observe/family.ts';
+import type { BreakerView, EndpointView, ServiceView } from '../../src/observe/health/view.ts';
+import { SyncCounts } from '../../src/observe/limits/sync-counts.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
 
@@ -87,6 +89,12 @@ function busyGateway(): GatewayFacts {
     route.begin();
     route.done('GET', status, totalMs, 2, 1, 1, failure, 1);
   }
+  const spared = metrics.resilience.service('quotes');
+  spared.retry(0, 0);
+  spared.hedge(0);
+  spared.rejected(0);
+  spared.bulkhead = { inFlight: 2, waiting: 1, limit: 3 };
+  metrics.resilience.fallback('busy', 'static').count++;
   totals.merge(1, {
     routes: metrics.flush(),
     connections: 3,
@@ -95,9 +103,34 @@ function busyGateway(): GatewayFacts {
     residentBytes: 1e8,
     heapUsedBytes: 1e7,
     droppedLogLines: 0,
+    resilience: metrics.resilience.flush(),
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
+    sockets: { open: 2, opened: 3, messagesIn: 5, messagesOut: 8, closed: { 1000: 1 } },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
+    waits: new Map([
+      [
+        'perUser',
+        {
+          waiting: 2,
+          entered: 5,
+          admitted: 1,
+          refused: 0,
+          left: 1,
+          expired: 1,
+          full: 0,
+          waitedMs: 1_500,
+          classes: [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0],
+        },
+      ],
+    ]),
+    adaptive: new Map([['unusual', { throttled: 1, kept: 0, released: 1 }]]),
+    overload: {
+      pressure: { inFlight: 0.5 },
+      refusing: { critical: 0, normal: 0, background: 0.25 },
+      shed: Float64Array.of(3, 0, 0, 0, 0, 0, 0, 0, 0),
+    },
+    quotas: [],
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 1, max: 10 },
@@ -106,8 +139,44 @@ function busyGateway(): GatewayFacts {
     version: '1.2.3',
     totals,
     restarts: () => 0,
+    discovery: () => [
+      { service: 'quotes', source: 'registry', endpoints: 3, skipped: 1, ageS: 0.5, failures: 2 },
+      { service: 'auth', source: 'env', endpoints: 2, skipped: 0, ageS: null, failures: 0 },
+    ],
     keyAges: () => new Map([['players', 12]]),
     idempotency: () => ({ counts: () => new Map([['replayed', 4]]) }),
+    quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
+    endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
+    services: () => [service()],
+    limitSync: () => new SyncCounts(),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };
+}
+
+/** One endpoint up, one down; a breaker each. */
+function service(): ServiceView {
+  const breaker: BreakerView = {
+    state: 'half-open',
+    sinceMs: 10,
+    retryInMs: 0,
+    calls: 0,
+    failed: 0,
+    slow: 0,
+    changes: { closed: 0, open: 2, 'half-open': 2, recovering: 0 },
+  };
+  const endpoint: EndpointView = {
+    id: 'http://a',
+    url: 'http://a',
+    state: 'available',
+    reasons: [],
+    weight: 1,
+    zone: '',
+    priority: 0,
+    inFlight: 0,
+    latencyMs: null,
+    probe: { state: 'healthy', passed: 3, failed: 1, last: null },
+    passive: { state: 'trusted', ejections: 1, cause: null, returnsInMs: 0 },
+    breaker,
+  };
+  return { name: 'quotes', status: 'warn', available: 1, breaker, endpoints: [endpoint] };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { WorkerReport } from '../../src/bus.ts';
+import type { WorkerReport } from '../../src/bus/report.ts';
 import { NOT_FOUND, SERVICE_BUSY } from '../../src/errors.ts';
 import {
   METHODS,
@@ -187,9 +187,15 @@ function report(metrics: WorkerMetrics): WorkerReport {
     residentBytes: 0,
     heapUsedBytes: 0,
     droppedLogLines: 0,
+    resilience: { services: [], fallbacks: [] },
     providers: new Map(),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
+    sockets: null,
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
+    waits: new Map(),
+    adaptive: new Map(),
+    overload: null,
+    quotas: [],
     keysUsed: new Map(),
     sessionsSeen: [],
     eventLoopDelayMs: { p50: 0, p99: 0, max: 0 },

@@ -12,18 +12,32 @@ beforeAll(async () => {
     ['a', 'b', 'c'].map((name) => startService((_request, response) => response.end(name))),
   );
   const endpoints = services.map(({ url }, i) => ({ url, weight: [5, 3, 1][i] }));
+  const equal = services.map(({ url }) => url);
   const weighted = (balance: string) => ({ endpoints, balance });
   gateway = await startGateway({
     services: {
       turns: { endpoints: services.map(({ url }) => url) },
       weighted: weighted('round-robin'),
       random: weighted('random'),
+      rooms: { endpoints: equal, balance: { type: 'consistent-hash', by: 'param:room' } },
+      tenants: { endpoints: equal, balance: { type: 'consistent-hash', by: 'header:X-Tenant' } },
+      sites: {
+        endpoints: services.map(({ url }, i) => ({ url, zone: ['east', 'west', 'east'][i] })),
+      },
+      backup: {
+        endpoints: services.map(({ url }, i) => ({ url, priority: [1, 0, 2][i] })),
+        balance: { type: 'failover', within: 'least-requests' },
+      },
     },
-    routes: ['turns', 'weighted', 'random'].map((name) => ({
-      name,
-      match: { path: `/${name}` },
-      service: name,
-    })),
+    zone: 'east',
+    routes: [
+      ...['turns', 'weighted', 'random', 'tenants', 'sites', 'backup'].map((name) => ({
+        name,
+        match: { path: `/${name}` },
+        service: name,
+      })),
+      { name: 'rooms', match: { path: '/rooms/:room' }, service: 'rooms' },
+    ],
   });
 });
 
@@ -65,5 +79,37 @@ describe('random', () => {
     expect(Math.abs(times('a', answered) - 250)).toBeLessThan(50);
     expect(Math.abs(times('b', answered) - 150)).toBeLessThan(50);
     expect(Math.abs(times('c', answered) - 50)).toBeLessThan(35);
+  });
+});
+
+describe('consistent-hash', () => {
+  it('leads a parameter of the path, and a header, to one endpoint each', async () => {
+    const rooms = Array.from({ length: 30 }, (_, i) => `/rooms/${i}`);
+    const first = await Promise.all(rooms.map((path) => names(path, 1)));
+    expect(await Promise.all(rooms.map((path) => names(path, 1)))).toEqual(first);
+    expect(new Set(first).size).toBe(3);
+    const tenant = async (name: string) => {
+      const answer = await fetch(`${gateway.url}/tenants`, { headers: { 'x-tenant': name } });
+      return await answer.text();
+    };
+    const tenants = await Promise.all(rooms.map(tenant));
+    expect(await Promise.all(rooms.map(tenant))).toEqual(tenants);
+    expect(new Set(tenants).size).toBe(3);
+  });
+});
+
+describe('zones and groups', () => {
+  it('are asked in their order', async () => {
+    expect(new Set(await names('/sites', 10))).toEqual(new Set(['a', 'c']));
+    expect(new Set(await names('/backup', 5))).toEqual(new Set(['b']));
+    const drain = (service: string, i: number) =>
+      gateway.ask(`/services/${service}/endpoints/${encodeURIComponent(services[i]!.url)}/drain`, {
+        method: 'PUT',
+      });
+    await drain('backup', 1);
+    expect(new Set(await names('/backup', 5))).toEqual(new Set(['a']));
+    await drain('sites', 0);
+    await drain('sites', 2);
+    expect(new Set(await names('/sites', 5))).toEqual(new Set(['b']));
   });
 });

@@ -3,7 +3,7 @@
  * for good, as by SIGKILL, or while another one does all of its work.
  */
 
-const METHODS = ['load', 'store', 'compareExchange', 'add'] as const;
+const METHODS = ['load', 'store', 'compareExchange', 'exchange', 'add', 'and', 'or'] as const;
 
 class Killed extends Error {}
 

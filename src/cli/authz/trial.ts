@@ -4,6 +4,8 @@ import type { RouteConfig } from '../../config/schema/route.js';
 import type { Config } from '../../config/schema.js';
 import { Exchange } from '../../exchange.js';
 import type { AuthOptions } from '../../filters/auth.js';
+import { NO_OVERLOAD } from '../../overload/overload.js';
+import { allowedServices, serviceParameter } from '../../route/dynamic.js';
 import { normalHost } from '../../route/host.js';
 import { Lookalikes, readsOneWay } from '../../route/lookalikes.js';
 import { canonicalPath, pathFault } from '../../route/path.js';
@@ -66,6 +68,7 @@ export class Trial {
     }
     if (!readsOneWay(x, route, this.#lookalikes))
       return refused('path', route.name, 'The path can be read as another one.');
+    if (!this.#isAllowed(route, x)) return refused('route', null, 'The path names no service that it may.');
     const door = this.#doorOf(route);
     if (door === null) return { outcome: 'allow', reason: '', route: route.name, detail: '' };
     // What conditions and decision points read of it.
@@ -75,6 +78,14 @@ export class Trial {
     await door.enter(x);
     if (x.failure === null) return { outcome: 'allow', reason: '', route: route.name, detail: '' };
     return refused(this.#reason, route.name, x.detail || x.failure.detail);
+  }
+
+  /** Whether the path names a service that it may name, if it names one. */
+  #isAllowed(route: RouteConfig, x: Exchange): boolean {
+    const parameter = serviceParameter(route);
+    if (parameter === null) return true;
+    const named = x.params[paramNames(route.match.path).indexOf(parameter)];
+    return allowedServices(route, Object.entries(this.#config.services)).includes(named);
   }
 
   /** Which of the route's ways in the caller comes by; null: by none but `anonymous`. */
@@ -113,6 +124,7 @@ export class Trial {
       access: this.#access(),
       limits: NO_LIMITS,
       idempotency: NO_IDEMPOTENCY,
+      overload: NO_OVERLOAD,
     });
   }
 

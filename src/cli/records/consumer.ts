@@ -26,8 +26,9 @@ const create: SubCommand = {
   options: { ...CHANGE, ...RECORD_OPTIONS },
   operands: ['NAME'],
   run: (input) =>
-    withStore(input, async (store) => {
-      print(await new Consumers(store).create(input.operands[0], changeIn(input)), input.flag('json'));
+    withStore(input, async (store, { plans }) => {
+      const consumers = new Consumers(store, Date.now, () => Object.keys(plans));
+      print(await consumers.create(input.operands[0], changeIn(input)), input.flag('json'));
     }),
 };
 
@@ -73,8 +74,9 @@ const update: SubCommand = {
     if (input.flag('enable') && input.flag('disable')) throw new UsageError('--enable and --disable at once');
     const change = changeIn(input);
     if (Object.keys(change).length === 0) throw new UsageError('nothing to change is given');
-    return withStore(input, async (store) => {
-      print(await new Consumers(store).update(input.operands[0], change), input.flag('json'));
+    return withStore(input, async (store, { plans }) => {
+      const consumers = new Consumers(store, Date.now, () => Object.keys(plans));
+      print(await consumers.update(input.operands[0], change), input.flag('json'));
     });
   },
 };

@@ -1,5 +1,5 @@
 import { ApiKeys, type KeyView, type NewKey } from '../../services/records/api-keys.js';
-import type { CommandGroup, Option, SubCommand } from '../command.js';
+import { type CommandGroup, type Option, type SubCommand, UsageError } from '../command.js';
 import {
   momentOption,
   printJson,
@@ -54,8 +54,9 @@ stored and cannot be shown again. A running gateway takes it within a second. A 
   },
   run(input) {
     const expiresAt = momentOption(input, 'expires');
-    return withStore(input, async (store) => {
-      const { created, consumerCreated } = await new ApiKeys(store).create({
+    return withStore(input, async (store, { plans }) => {
+      const keys = new ApiKeys(store, Date.now, () => Object.keys(plans));
+      const { created, consumerCreated } = await keys.create({
         consumer: input.needed('consumer'),
         env: input.text('env'),
         name: input.text('name'),
@@ -97,6 +98,31 @@ const show: SubCommand = {
     }),
 };
 
+const update: SubCommand = {
+  summary: 'change the plan or the name of a key',
+  usage: 'ID -c FILE [--plan PLAN] [--name TEXT] [--json]',
+  description: 'Changes what is given; the rest stays. A running gateway follows within a second.',
+  options: {
+    plan: {
+      type: 'string',
+      value: 'PLAN',
+      description: 'A plan instead of that of the consumer; "" for that one.',
+    },
+    name: { type: 'string', value: 'TEXT', description: 'What people call it.' },
+    ...RECORD_OPTIONS,
+  },
+  operands: ['ID'],
+  run(input) {
+    const given = { plan: input.text('plan'), name: input.text('name') };
+    const change = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    if (Object.keys(change).length === 0) throw new UsageError('nothing to change is given');
+    return withStore(input, async (store, { plans }) => {
+      const keys = new ApiKeys(store, Date.now, () => Object.keys(plans));
+      print(await keys.update(input.operands[0], change), input.flag('json'));
+    });
+  },
+};
+
 const rotate: SubCommand = {
   summary: 'give a key a new secret',
   usage: 'ID -c FILE [--grace 24h] [--json]',
@@ -130,7 +156,7 @@ const revoke: SubCommand = {
 
 export const key: CommandGroup = {
   description: `Manages API keys in the store that the configuration names (data, redis), whether the gateway runs or not.`,
-  commands: { create, list, show, rotate, revoke },
+  commands: { create, list, show, update, rotate, revoke },
 };
 
 function showNew(created: NewKey, asJson: boolean): void {

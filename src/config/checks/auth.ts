@@ -246,7 +246,10 @@ function checkBuiltins(routes: readonly DraftRoute[], auth: AuthConfig, report: 
     if (route?.builtin === undefined) continue;
     const path = ['routes', index, 'builtin'];
     const { action, provider } = route.builtin;
-    if (action === 'keys') {
+    if (action === 'services') {
+      if (provider !== undefined)
+        report.mistake({ path: [...path, 'provider'], at: 'key', message: 'services have no provider' });
+    } else if (action === 'keys') {
       if (auth.context.jwt?.algorithm !== 'ES256') {
         report.mistake({
           path,

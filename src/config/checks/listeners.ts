@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import type { Draft } from '../draft.js';
 import type { Config } from '../schema.js';
 import { checkCertificate } from './certificates.js';
+import { limitsUseRedis } from './limits/limit-sync.js';
 import type { Report } from './report.js';
 
 const LOOPBACK = new BlockList();
@@ -9,7 +10,8 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
 /** What listens: ports, the admin's token, certificates. `folder` is where relative file names start. */
-export function checkListeners({ settings, routes }: Draft, folder: string, report: Report): void {
+export function checkListeners(draft: Draft, folder: string, report: Report): void {
+  const { settings, routes } = draft;
   const { listen, admin, redis } = settings;
   if (admin !== null && admin.token === null && !isLoopback(admin.host)) {
     report.mistake({
@@ -30,7 +32,7 @@ export function checkListeners({ settings, routes }: Draft, folder: string, repo
   const stored = Object.values(settings.auth.providers).some(
     ({ type }) => type === 'apiKey' || type === 'session',
   );
-  if (redis !== null && !stored && !keyed && settings.data === null) {
+  if (redis !== null && !stored && !keyed && settings.data === null && !limitsUseRedis(draft)) {
     report.warning({ path: ['redis'], at: 'key', message: 'nothing in this configuration uses Redis' });
   }
   if (listen.tls !== null) checkTls(listen.tls, folder, report);

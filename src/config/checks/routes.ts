@@ -4,6 +4,8 @@ import { routeConflicts } from '../../route/table.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
 import type { RouteConfig } from '../schema/route.js';
+import { formatSize } from '../units.js';
+import { checkAllow, checkDynamicRoute, isDynamic } from './dynamic-routes.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
@@ -15,9 +17,11 @@ export function checkRoutes(draft: Draft, report: Report): void {
   checkNames(draft.routes, report);
   for (const item of draft.routes) {
     checkTarget(item, [...draft.services.keys()], report);
+    checkAllow(item, draft.services, report);
     if (item.route === undefined) continue;
     checkPath(item.index, item.route, report);
     checkRewrite(item.index, item.route, item.raw, report);
+    checkWebSocket(item, draft.settings.listen.maxMessageBytes, report);
     checkValues(item.index, item.route, report);
   }
   checkConflicts(draft.routes, report);
@@ -41,7 +45,8 @@ function checkNames(routes: readonly DraftRoute[], report: Report): void {
   }
 }
 
-function checkTarget({ index, raw }: DraftRoute, services: readonly string[], report: Report): void {
+function checkTarget(item: DraftRoute, services: readonly string[], report: Report): void {
+  const { index, raw } = item;
   const given = TARGETS.filter((target) => Object.hasOwn(raw, target));
   const expected = `exactly one of ${TARGETS.join(', ')}`;
   if (given.length === 0 && Object.keys(raw).length > 0) {
@@ -59,6 +64,7 @@ function checkTarget({ index, raw }: DraftRoute, services: readonly string[], re
       expected,
     });
   }
+  if (isDynamic(raw)) return checkDynamicRoute(item, report);
   if (typeof raw.service !== 'string' || services.includes(raw.service)) return;
   report.mistake({
     path: ['routes', index, 'service'],
@@ -117,6 +123,25 @@ function checkRewrite(
     });
   }
   if (rewrite.path !== undefined) checkRewritePath(rewrite.path, match.path, [...path, 'path'], report);
+}
+
+function checkWebSocket({ index, route, raw }: DraftRoute, mostBytes: number, report: Report): void {
+  const path = ['routes', index, 'websocket'];
+  if (!route?.websocket) return;
+  if (!Object.hasOwn(raw, 'service')) {
+    report.mistake({
+      path,
+      at: 'key',
+      message: 'sockets are opened to a service, and this route has none',
+      expected: 'a service beside it',
+    });
+  }
+  if (route.websocket.maxMessage <= mostBytes) return;
+  report.mistake({
+    path: report.written([...path, 'maxMessage'], path),
+    message: `messages of ${formatSize(route.websocket.maxMessage)} are more than the listener reads`,
+    expected: `at most listen.maxMessageBytes, which is ${formatSize(mostBytes)}`,
+  });
 }
 
 function checkRewritePath(template: string, matched: string, path: PropertyKey[], report: Report): void {

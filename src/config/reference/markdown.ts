@@ -93,6 +93,8 @@ interface NestedMapping {
  * Several, if its `type` says which it is; of other unions the first.
  */
 function nestedMappings(option: JsonSchema, path: string): NestedMapping[] {
+  // What has a name is explained elsewhere.
+  if (option.title !== undefined) return [];
   if (option.properties !== undefined) return [{ mapping: option, path, title: `\`${path}\`` }];
   if (option.items !== undefined) return nestedMappings(option.items, `${path}[]`);
   if (typeof option.additionalProperties === 'object')

@@ -57,6 +57,13 @@ const listenOptions = z.strictObject({
         'Largest request line and header block together; more is answered 431. Read when a worker starts: a reload does not change it.',
       examples: ['32KiB'],
     }),
+  maxMessageBytes: size({ min: 1_024, max: 1_073_741_823 })
+    .prefault('4MiB')
+    .meta({
+      description:
+        'Largest message of a WebSocket that is read at all, from any client: a connection that announces more is cut. Routes have bounds of their own below it (`websocket.maxMessage`), which close with 1009. Read when a worker starts: a reload does not change it.',
+      examples: ['16MiB'],
+    }),
   underscoreHeaders: z
     .enum(['reject', 'drop', 'allow'])
     .prefault('reject')
@@ -69,7 +76,7 @@ const listenOptions = z.strictObject({
     .prefault([])
     .meta({
       description:
-        "Networks whose `X-Forwarded-For`, `Forwarded` and `X-Request-Id` are believed. The client's address is the right-most one outside of them.",
+        "Networks whose `X-Forwarded-For`, `Forwarded`, `X-Request-Id` and `X-Request-Deadline` are believed. The client's address is the right-most one outside of them.",
       examples: [['10.0.0.0/8', 'fd00::/8']],
     }),
   proxyProtocol: z

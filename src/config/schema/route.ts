@@ -12,9 +12,12 @@ import {
   pattern,
   template,
   text,
-  unescaped,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { fallback } from './resilience/fallback.js';
+import { lowerCaseKeys, respond } from './resilience/respond.js';
+import { routeRetries } from './resilience/retries.js';
+import { websocket } from './websocket.js';
 
 type Filters = typeof filters;
 type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
@@ -109,36 +112,6 @@ const match = z.strictObject({
     }),
 });
 
-const respondOptions = z.strictObject({
-  status: z
-    .int({ error: 'a status from 200 to 599' })
-    .min(200, { error: 'a status from 200 to 599' })
-    .max(599, { error: 'a status from 200 to 599' })
-    .prefault(200)
-    .meta({ description: 'Status of the answer.', examples: [503] }),
-  headers: byHeader(headerValue().transform(unescaped))
-    .prefault({})
-    .meta({ description: 'Headers of the answer.', examples: [{ 'cache-control': 'no-store' }] }),
-  body: z
-    .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())], {
-      error: 'a text, a mapping or a list',
-    })
-    .prefault('')
-    .meta({
-      description: 'Body of the answer. A mapping or a list becomes JSON, with the fitting `content-type`.',
-      examples: ['back soon', { status: 'ok' }],
-    }),
-});
-
-const respond = respondOptions.transform(({ status, headers, body }) => {
-  const lower = lowerCaseKeys(headers);
-  if (typeof body !== 'string') {
-    return { status, headers: { 'content-type': 'application/json', ...lower }, body: JSON.stringify(body) };
-  }
-  const type: Record<string, string> = body === '' ? {} : { 'content-type': 'text/plain; charset=utf-8' };
-  return { status, headers: { ...type, ...lower }, body: unescaped(body) };
-});
-
 const redirectOptions = z.strictObject({
   to: headerValue()
     .min(1, { error: 'where to go' })
@@ -204,13 +177,13 @@ const rewrite = z.strictObject({
     }),
 });
 
-/** What the gateway does with sessions and keys by itself. */
-export const BUILTINS = ['login', 'callback', 'refresh', 'logout', 'session', 'keys'] as const;
+/** What the gateway does with sessions and keys by itself, and how its services are. */
+export const BUILTINS = ['login', 'callback', 'refresh', 'logout', 'session', 'keys', 'services'] as const;
 
 const builtinOptions = z.strictObject({
   action: z.enum(BUILTINS).meta({
     description:
-      '`login` sends a browser to the identity provider, `callback` is where it comes back, `refresh` (POST) renews tokens and session, `logout` (POST) ends it, `session` tells a page who is logged in, `keys` publishes the public key of the internal token.',
+      '`login` sends a browser to the identity provider, `callback` is where it comes back, `refresh` (POST) renews tokens and session, `logout` (POST) ends it, `session` tells a page who is logged in, `keys` publishes the public key of the internal token, `services` tells which services are well, without addresses.',
     examples: ['logout'],
   }),
   provider: label()
@@ -234,7 +207,19 @@ export const route = z
     service: z
       .string()
       .optional()
-      .meta({ description: 'Name of the service that answers.', examples: ['quotes'] }),
+      .meta({
+        description:
+          'Name of the service that answers; `${param.NAME}` takes it from the path, for those in `allow`.',
+        examples: ['quotes', '${param.service}'],
+      }),
+    allow: distinct(z.string().min(1, { error: 'the name of a service, or tag:NAME' }), 'service')
+      .min(1, { error: 'at least one service' })
+      .optional()
+      .meta({
+        description:
+          'Services that the path may name: names, and `tag:NAME` for all that carry the tag. Anything else is answered 404.',
+        examples: [['quotes', 'orders'], ['tag:public']],
+      }),
     respond: respond.optional().meta({
       description: 'A fixed answer instead of a service.',
       examples: [{ status: 503, body: 'back soon' }],
@@ -245,28 +230,54 @@ export const route = z
     }),
     builtin: builtin.optional().meta({
       description:
-        'An answer about logins instead of a service: what it does, or a mapping with `action` and `provider`.',
+        'An answer about logins, or about the services, instead of a service: what it does, or a mapping with `action` and `provider`.',
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
+    websocket: websocket.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
+    retries: routeRetries.optional().meta({
+      description:
+        'Instead of the `retries` of the service, or `off`. They are counted against the budget of the service.',
+      examples: ['off', { attempts: 1, on: ['connect', 503] }],
+    }),
+    fallback: fallback.optional().meta({
+      description:
+        'What to do instead when the service fails, in this order; see [resilience.md](resilience.md#fallbacks).',
+      examples: [[{ service: 'quotes-backup' }, { respond: { body: { quotes: [] } } }]],
+    }),
     ...filterShape,
   })
-  .transform(({ name, match, service, respond, redirect, builtin, rewrite, ...options }) => {
-    const filters: FilterOptions = options;
-    return {
+  .transform(
+    ({
       name,
       match,
-      ...(service !== undefined && { service }),
-      ...(respond !== undefined && { respond }),
-      ...(redirect !== undefined && { redirect }),
-      ...(builtin !== undefined && { builtin }),
+      service,
+      allow,
+      respond,
+      redirect,
+      builtin,
       rewrite,
-      filters,
-    };
-  });
+      websocket,
+      retries,
+      fallback,
+      ...options
+    }) => {
+      const filters: FilterOptions = options;
+      return {
+        name,
+        match,
+        ...(service !== undefined && { service }),
+        ...(allow !== undefined && { allow }),
+        ...(respond !== undefined && { respond }),
+        ...(redirect !== undefined && { redirect }),
+        ...(builtin !== undefined && { builtin }),
+        rewrite,
+        ...(retries !== undefined && { retries }),
+        ...(fallback !== undefined && { fallback }),
+        websocket: websocket ?? null,
+        filters,
+      };
+    },
+  );
 
 export type RouteConfig = z.output<typeof route>;
-
-function lowerCaseKeys<V>(record: Record<string, V>): Record<string, V> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key.toLowerCase(), value]));
-}

@@ -4,6 +4,9 @@ import type { Consumers } from '../../services/records/consumers.js';
 import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
+import type { RegistryWatch } from '../discovery/registry-watch.js';
+import type { DrainAnswer } from '../endpoints/drain.js';
+import type { QuotaControl } from '../quotas/quota-control.js';
 import type { ReloadResult } from '../reloader.js';
 import type { WorkerView } from '../worker-slot.js';
 
@@ -24,8 +27,14 @@ export interface ControlPlane extends GatewayFacts {
   records(): Records | null;
   /** What was told to requests with an idempotency key; the ledger is null when no route uses them. */
   idempotency(): { readonly counts: () => ReadonlyMap<string, number>; readonly ledger: () => Ledger | null };
+  /** null: no service takes its endpoints from the registry. */
+  registry(): RegistryWatch | null;
+  /** null: no limit is a quota. */
+  quotas(): QuotaControl | null;
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
+  /** Takes an endpoint out or in again; null: workers would not hear of it. */
+  drain(service: string, endpoint: string, drained: boolean): DrainAnswer | null;
   /** Ends all sessions of a user; resolves with how many. */
   revokeUser(provider: string, user: string): Promise<number>;
 }
@@ -43,6 +52,8 @@ export interface Call {
   /** By the names in `Endpoint.path`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** The `Accept` field; empty: there is none. */
+  readonly accept: string;
   /** JSON; undefined: none was sent, or the endpoint takes none. */
   readonly body: unknown;
 }

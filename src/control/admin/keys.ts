@@ -35,6 +35,21 @@ const show: Endpoint = {
   handle: withRecords(({ keys }, { params }) => json(keys.show(params.id))),
 };
 
+const update: Endpoint = {
+  path: '/keys/:id',
+  method: 'PUT',
+  summary: 'Changes what is given of { plan, name }; plan "" is that of the consumer. Works within a second.',
+  body: true,
+  handle: withRecords(async ({ keys }, call, plane) => {
+    const members = new Members(call.body, ['plan', 'name']);
+    const given = { plan: members.text('plan'), name: members.text('name') };
+    const change = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    const updated = await keys.update(call.params.id, change);
+    note(plane, call, 'update', updated);
+    return json(updated);
+  }),
+};
+
 const rotate: Endpoint = {
   path: '/keys/:id/rotate',
   method: 'POST',
@@ -67,7 +82,7 @@ const remove: Endpoint = {
   handle: revokeKey,
 };
 
-export const keyEndpoints: readonly Endpoint[] = [list, create, show, rotate, revoke, remove];
+export const keyEndpoints: readonly Endpoint[] = [list, create, show, update, rotate, revoke, remove];
 
 function wishIn(body: unknown): KeyWish {
   const members = new Members(body, WISH);

@@ -1,8 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
+import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
+import { serviceEndpoints } from '../health/admin.js';
 import { idempotencyEndpoints } from '../idempotency/endpoints.js';
+import { usageEndpoints } from '../quotas/usage-endpoint.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -12,6 +15,7 @@ import { livez, readyz } from './health.js';
 import { keyEndpoints } from './keys.js';
 import { paramsOf } from './path.js';
 import { revocationEndpoints } from './revocations.js';
+import { drainEndpoints } from './services/drain.js';
 import { metrics, stats, workers } from './statistics.js';
 
 // An `import` of node:http evaluates its lazy exports and with them a second undici: 13 MB of memory.
@@ -35,10 +39,14 @@ export const endpoints: readonly Endpoint[] = [
   workers,
   config,
   reload,
+  ...serviceEndpoints,
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
   ...idempotencyEndpoints,
+  ...registryEndpoints,
+  ...usageEndpoints,
+  ...drainEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
@@ -115,6 +123,7 @@ export class AdminServer {
       remote: request.socket.remoteAddress ?? '',
       params: paramsOf(endpoint.path, path) ?? {},
       query: new URLSearchParams(query),
+      accept: request.headers.accept ?? '',
       body: body.value,
     });
   }

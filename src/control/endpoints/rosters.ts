@@ -23,6 +23,8 @@ export class Rosters {
   readonly #endpoints: Slots;
   /** What sources have said, by service. */
   readonly #discovered = new Map<string, readonly Discovered[]>();
+  /** Services that had endpoints before: what they get now joins them. */
+  readonly #peopled = new Set<string>();
   #config: Config | null = null;
   #version = 0;
   #told = false;
@@ -52,6 +54,9 @@ export class Rosters {
     for (const name of this.#discovered.keys()) {
       if (!(name in config.services)) this.#discovered.delete(name);
     }
+    for (const name of this.#peopled) {
+      if (!(name in config.services)) this.#peopled.delete(name);
+    }
     this.#retain(config);
   }
 
@@ -66,26 +71,49 @@ export class Rosters {
     this.#retain(config);
   }
 
+  /** In force. */
+  services(): string[] {
+    return Object.keys(this.#config?.services ?? {});
+  }
+
+  /** Those of a service in force; null: there is no such service. */
+  entriesOf(service: string): readonly RosterEntry[] | null {
+    const config = this.#config;
+    if (config === null || !Object.hasOwn(config.services, service)) return null;
+    return this.#known(config, service).flatMap((endpoint) => {
+      const slot = this.#endpoints.slotOf(keyOf(service, endpoint));
+      return slot === null ? [] : [{ ...endpoint, slot }];
+    });
+  }
+
+  #known(config: Config, service: string): readonly Discovered[] {
+    return [...fileEndpoints(config, service), ...(this.#discovered.get(service) ?? NOBODY)];
+  }
+
   #roster(config: Config, service: string): Roster | null {
     const slot = this.#services.take(service);
     if (slot === null) return this.#noRoom(service);
-    const known = [...fileEndpoints(config, service), ...(this.#discovered.get(service) ?? NOBODY)];
+    const joins = this.#peopled.has(service);
     const entries: RosterEntry[] = [];
-    for (const endpoint of known) {
-      const at = this.#endpoints.take(keyOf(service, endpoint));
-      if (at === null) this.#noRoom(service);
-      else entries.push({ ...endpoint, slot: at });
+    for (const endpoint of this.#known(config, service)) {
+      const key = keyOf(service, endpoint);
+      const isNew = this.#endpoints.slotOf(key) === null;
+      const at = this.#endpoints.take(key);
+      if (at === null) {
+        this.#noRoom(service);
+        continue;
+      }
+      if (isNew && joins) this.#options.table.startSlowly(at);
+      entries.push({ ...endpoint, slot: at });
     }
+    if (entries.length > 0) this.#peopled.add(service);
     return { service, version: this.#version, slot, entries };
   }
 
   #retain(config: Config): void {
     const names = Object.keys(config.services);
     this.#services.retain(new Set(names));
-    const keys = names.flatMap((name) => {
-      const known = [...fileEndpoints(config, name), ...(this.#discovered.get(name) ?? NOBODY)];
-      return known.map((endpoint) => keyOf(name, endpoint));
-    });
+    const keys = names.flatMap((name) => this.#known(config, name).map((endpoint) => keyOf(name, endpoint)));
     this.#endpoints.retain(new Set(keys));
   }
 
@@ -106,11 +134,11 @@ function keyOf(service: string, { id, url }: Discovered): string {
 }
 
 function fileEndpoints({ services }: Config, name: string): Discovered[] {
-  return (services[name]?.endpoints ?? []).map(({ url, weight }) => ({
+  return (services[name]?.endpoints ?? []).map(({ url, weight, zone = '', priority = 0 }) => ({
     id: url,
     url,
     weight,
-    zone: '',
-    priority: 0,
+    zone,
+    priority,
   }));
 }

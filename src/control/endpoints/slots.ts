@@ -30,6 +30,11 @@ export class Slots {
     return slot;
   }
 
+  /** null: it has none. */
+  slotOf(name: string): number | null {
+    return this.#byName.get(name) ?? null;
+  }
+
   /** All other names give their places back. */
   retain(names: ReadonlySet<string>): void {
     for (const [name, slot] of this.#byName) {

@@ -5,13 +5,12 @@ import type { Log } from '../../observe/log.js';
 import type { KeyCalls } from '../../services/idempotency/claims.js';
 import { usesIdempotency } from '../../services/idempotency/keeper.js';
 import type { Ledger } from '../../services/store/idempotency/ledger.js';
-import type { Department } from '../department.js';
+import type { Department } from '../departments.js';
 import type { ClaimBook } from './claim-book.js';
 
 /** For what workers have just said, in milliseconds. */
 const CLOSE_WITHIN_MS = 1000;
 
-/** The primary, whose log is there once it is built. */
 export interface IdempotencyControlOptions {
   readonly log: Log;
 }
@@ -72,7 +71,7 @@ export class IdempotencyControl implements Department {
     await this.#ledger?.close();
   }
 
-  async #open(data: string | null, redis: string | null): Promise<Ledger> {
+  async #open(data: string | null, redis: Config['redis']): Promise<Ledger> {
     if (redis !== null) {
       const { RedisLedger } = await import('../../services/store/idempotency/redis-ledger.js');
       return new RedisLedger(redis, () => this.#book?.held() ?? []);

@@ -6,6 +6,7 @@ import { inMatchOrder } from './order.js';
 /** A route with what answers for it. */
 export interface TargetedRoute extends Routable {
   readonly service?: string;
+  readonly allow?: readonly string[];
   readonly respond?: { readonly status: number };
   readonly redirect?: { readonly to: string; readonly status: number };
 }
@@ -66,6 +67,7 @@ export function predicateText(predicate: Predicate): string {
 }
 
 function targetText(route: TargetedRoute): string {
+  if (route.allow !== undefined) return `service ${route.service} of ${route.allow.join(', ')}`;
   if (route.service !== undefined) return `service ${route.service}`;
   if (route.redirect) return `redirect ${route.redirect.status} ${route.redirect.to}`;
   return route.respond ? `respond ${route.respond.status}` : '';

@@ -1,5 +1,5 @@
 /** The client, with a witness beside it: what the service answers goes on at once, and is noted. */
-import type { Client } from '../../exchange.js';
+import type { Client, ClientSocket, SocketEvents } from '../../exchange.js';
 import type { Ticket } from './ticket.js';
 
 export class RecordingClient implements Client {
@@ -13,6 +13,14 @@ export class RecordingClient implements Client {
 
   get begun(): boolean {
     return this.#client.begun;
+  }
+
+  get upgradable(): boolean {
+    return this.#client.upgradable;
+  }
+
+  accept(protocol: string, events: SocketEvents): ClientSocket | null {
+    return this.#client.accept(protocol, events);
   }
 
   answer(body: string | Buffer): void {

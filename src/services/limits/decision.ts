@@ -17,6 +17,9 @@ export class Decision {
   noRoom = false;
   /** Bit i: limit i would have refused, but is on trial. */
   shadowed = 0;
+  /** Bit i: limit i refuses, and would after `waits[i]` milliseconds no longer. */
+  refused = 0;
+  readonly waits = new Float64Array(MOST_LIMITS);
   /** Milliseconds until the request would have been admitted by all, as far as one can tell; NEVER. */
   get retryAfterMs(): number {
     return this.figures[0] as number;
@@ -38,8 +41,16 @@ export class Decision {
     this.refusedBy = -1;
     this.noRoom = false;
     this.shadowed = 0;
+    this.refused = 0;
     this.figures[0] = 0;
     for (let i = 0; i < limits; i++) this.holds[i] = -1;
+  }
+
+  /** It is refused by limit i after all: not for what that counts, but as others wait for it. */
+  overrule(i: number): void {
+    this.admitted = false;
+    this.refusedBy = i;
+    this.noRoom = false;
   }
 
   /** For the algorithms: how long to wait because of limit i. */
@@ -53,6 +64,8 @@ export interface Algorithm {
   /** What `quota` and `w` of RateLimit-Policy say: how many, in how many seconds; 0 without a window. */
   readonly quota: number;
   readonly windowSeconds: number;
+  /** Its figures are not for clients. */
+  readonly untold?: boolean;
   /** Whether the request would be admitted. Changes nothing in shared memory. */
   peek(d: Decision, i: number, h1: number, h2: number, cost: number, now: number): boolean;
   /** Admits it and counts it, both or neither. On false `d.figures[0]` says how long to wait. */

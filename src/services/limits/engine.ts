@@ -52,9 +52,18 @@ export class LimitEngine {
       this.#takeBack(limits, i, hashes, costs, now);
       d.admitted = false;
       d.refusedBy = i;
+      d.refused = 1 << i;
+      d.waits[i] = d.retryAfterMs;
       return d;
     }
     return d;
+  }
+
+  /** What would be decided. Takes nothing. */
+  look(limits: readonly Decider[], hashes: Int32Array, costs: Float64Array, now: number): Decision {
+    this.decision.begin(limits.length);
+    this.#look(limits, hashes, costs, now);
+    return this.decision;
   }
 
   /** False: refused, by the first limit that refuses and until the last one no longer would. */
@@ -69,6 +78,8 @@ export class LimitEngine {
         this.#onTrial(i);
         continue;
       }
+      d.refused |= 1 << i;
+      d.waits[i] = d.retryAfterMs;
       longest = Math.max(longest, d.retryAfterMs);
       if (d.admitted) d.refusedBy = i;
       d.admitted = false;

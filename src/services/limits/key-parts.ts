@@ -1,5 +1,6 @@
 /** What requests share a bucket by, compiled: each part puts itself into the hash. */
-import type { LimitConfig } from '../../config/schema/limits.js';
+import type { LimitConfig } from '../../config/schema/limits/limits.js';
+import type { QueueConfig } from '../../config/schema/limits/queue.js';
 import type { Exchange } from '../../exchange.js';
 import { claimAt } from '../identity.js';
 import type { KeyHasher } from './key-hash.js';
@@ -7,19 +8,31 @@ import type { KeyHasher } from './key-hash.js';
 export type KeyPart = (hasher: KeyHasher, x: Exchange) => void;
 
 /** Parts that only a known caller has. */
-const OF_IDENTITY = /^(?:user|consumer|apiKey|role|claim:.*)$/;
+const OF_IDENTITY = /^(?:user|consumer|caller|apiKey|role|claim:.*)$/;
 
 /** Whether a limit can only be decided when it is known who calls. */
-export function needsIdentity({ by, rate }: LimitConfig): boolean {
-  return by.some((key) => OF_IDENTITY.test(key)) || (rate !== undefined && typeof rate.count !== 'number');
+export function needsIdentity({ by, rate, max, over }: LimitConfig): boolean {
+  const byRole = (rate !== undefined && typeof rate.count !== 'number') || typeof max === 'object';
+  return (
+    byRole ||
+    by.some((key) => OF_IDENTITY.test(key)) ||
+    (over !== 'reject' && fairnessNeedsIdentity(over.queue))
+  );
+}
+
+/** Whether it must be known who calls to be fair to those who wait. */
+export function fairnessNeedsIdentity({ fairBy = [], weights }: QueueConfig): boolean {
+  return weights !== undefined || fairBy.some((key) => OF_IDENTITY.test(key));
 }
 
 /** `paramNames` are those of the route's path. */
 export function compileKey(
-  { by, rate, ipv6Prefix }: LimitConfig,
+  { by, rate, max, ipv6Prefix }: Pick<LimitConfig, 'by' | 'rate' | 'max' | 'ipv6Prefix'>,
   route: { readonly name: string; readonly service: string | null; readonly paramNames: readonly string[] },
 ): readonly KeyPart[] {
-  const ranked = rate === undefined || typeof rate.count === 'number' ? [] : Object.keys(rate);
+  const byRole =
+    typeof max === 'object' ? max : rate !== undefined && typeof rate.count !== 'number' ? rate : {};
+  const ranked = Object.keys(byRole);
   return by.map((key) => partOf(key, route, ipv6Prefix, ranked));
 }
 
@@ -36,6 +49,12 @@ function partOf(
       return (hasher, x) => word(hasher, x.identity?.user);
     case 'consumer':
       return (hasher, x) => word(hasher, x.identity?.consumer);
+    case 'caller':
+      return (hasher, x) => {
+        if (x.identity?.consumer) named(hasher, CONSUMER, x.identity.consumer);
+        else if (x.identity?.user) named(hasher, USER, x.identity.user);
+        else hasher.absent();
+      };
     case 'apiKey':
       return (hasher, x) => word(hasher, x.identity?.keyId);
     case 'role':
@@ -51,11 +70,20 @@ function partOf(
     case 'global':
       return () => {};
     default:
-      return named(key, route.paramNames);
+      return byName(key, route.paramNames);
   }
 }
 
-function named(key: string, paramNames: readonly string[]): KeyPart {
+/** A consumer is nobody's user, even if both have one name. */
+const CONSUMER = 1;
+const USER = 2;
+
+function named(hasher: KeyHasher, kind: number, name: string): void {
+  hasher.number(kind);
+  hasher.text(name);
+}
+
+function byName(key: string, paramNames: readonly string[]): KeyPart {
   const colon = key.indexOf(':');
   const name = key.slice(colon + 1);
   switch (key.slice(0, colon)) {

@@ -1,6 +1,8 @@
 /** Makes of a limit's definition what the engine decides with. At load time: nothing here runs for a request but `variant`. */
-import type { LimitConfig, RateConfig } from '../../config/schema/limits.js';
+import type { LimitConfig, RateConfig } from '../../config/schema/limits/limits.js';
 import { QUOTA } from '../../shared/slots.js';
+import { Adaptive } from './adaptive/adaptive.js';
+import { adaptiveOptions, isOnTrial } from './adaptive/options.js';
 import { Concurrency } from './algorithms/concurrency.js';
 import { Quota } from './algorithms/quota.js';
 import { SlidingWindow } from './algorithms/sliding-window.js';
@@ -8,7 +10,9 @@ import { TokenBucket } from './algorithms/token-bucket.js';
 import type { Algorithm } from './decision.js';
 import type { Decider } from './engine.js';
 import type { KeyHasher, KeySalt } from './key-hash.js';
+import { type LimitTexts, limitTexts } from './limit-fields.js';
 import type { LimitMemory } from './memory.js';
+import { sharedAlgorithm } from './sync/shared-algorithm.js';
 
 /** A limit with one set of figures; by role there are several. */
 export interface LimitVariant extends Decider {
@@ -17,6 +21,7 @@ export interface LimitVariant extends Decider {
   readonly hasher: KeyHasher;
   /** Where each key of this variant begins: what is counted differently is counted apart. */
   readonly salt: KeySalt;
+  readonly texts: LimitTexts;
 }
 
 export class Limit {
@@ -31,9 +36,14 @@ export class Limit {
    */
   constructor(name: string, config: LimitConfig, memory: LimitMemory) {
     this.name = name;
-    const { rate } = config;
+    const { rate, max } = config;
     const variant = (one: RateConfig | null) => variantOf(name, config, one, memory);
-    if (rate === undefined) {
+    if (typeof max === 'object') {
+      const { default: other, ...roles } = max;
+      const quota = (most: number) => variantOf(name, { ...config, max: most }, null, memory);
+      this.#default = quota(other as number);
+      this.#byRole = highestFirst(roles).map(([role, most]) => [role, quota(most)]);
+    } else if (rate === undefined) {
       this.#default = variant(null);
       this.#byRole = [];
     } else if (isOneRate(rate)) {
@@ -61,15 +71,40 @@ function variantOf(
   rate: RateConfig | null,
   memory: LimitMemory,
 ): LimitVariant {
-  const { algorithm, by, burst, per, shadow, ipv6Prefix } = config;
-  // What the state in a slot means. A count means the same whatever the most is; a time of a token bucket does not.
-  const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
-  const figures = JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
-  const hasher = memory.hasher(algorithm === 'quota');
-  return { name, shadow, hasher, salt: hasher.salt(figures), algorithm: algorithmOf(config, rate, memory) };
+  const figures = countedAs(name, config, rate);
+  const isShared = (config.mode ?? 'local') !== 'local';
+  const algorithm = isShared
+    ? sharedAlgorithm(config, rate, memory)
+    : algorithmOf(name, config, rate, memory);
+  const hasher = memory.hasher(config.algorithm === 'quota');
+  return {
+    name,
+    shadow: isOnTrial(config),
+    ...(isShared ? memory.sharedHasher(figures) : { hasher, salt: hasher.salt(figures) }),
+    algorithm,
+    texts: limitTexts(name, algorithm),
+  };
 }
 
-function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: LimitMemory): Algorithm {
+/** What is counted apart from what: names say it, and what the state in a slot means. */
+export function countedAs(name: string, config: LimitConfig, rate: RateConfig | null): string {
+  const { algorithm, by, burst, per, ipv6Prefix } = config;
+  // A count means the same whatever the most is; a time of a token bucket does not.
+  const unit = algorithm === 'token-bucket' ? [rate, burst] : (per ?? rate?.periodMs);
+  return JSON.stringify([name, algorithm, by, ipv6Prefix, unit]);
+}
+
+/** Of several roles the one that may do most counts. */
+export function highestFirst(byRole: Readonly<Record<string, number>>): [role: string, most: number][] {
+  return Object.entries(byRole).sort(([, a], [, b]) => b - a);
+}
+
+function algorithmOf(
+  name: string,
+  config: LimitConfig,
+  rate: RateConfig | null,
+  memory: LimitMemory,
+): Algorithm {
   const { table, holds, clock } = memory;
   const { algorithm, burst, per } = config;
   const max = config.max as number;
@@ -85,10 +120,12 @@ function algorithmOf(config: LimitConfig, rate: RateConfig | null, memory: Limit
     }
     case 'concurrency':
       return new Concurrency(table, holds, max);
+    case 'adaptive':
+      return new Adaptive(name, adaptiveOptions(config), memory.adaptive, table);
     case 'quota':
       return typeof per === 'number'
-        ? new SlidingWindow(table, max, per, QUOTA, calendar)
-        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar);
+        ? new SlidingWindow(table, max, per, QUOTA, calendar, memory.rolling)
+        : new Quota(table, max, per as 'day' | 'week' | 'month', calendar, memory.calendar);
   }
 }
 

@@ -4,6 +4,7 @@ import type { KeyRecord, KeySecret, UseRecord } from '../keys/key-record.js';
 import { networkFault } from '../keys/networks.js';
 import type { RecordStore } from '../store/record-store.js';
 import { Consumers } from './consumers.js';
+import { ANY_PLAN, checkPlan, type KnownPlans } from './known-plans.js';
 import { RecordFault } from './record-fault.js';
 import { wordsFault } from './record-words.js';
 import { isoOrNull } from './time-words.js';
@@ -19,6 +20,13 @@ export interface KeyWish {
   readonly networks?: readonly string[];
   /** Milliseconds since 1970; null: never. */
   readonly expiresAt?: number | null;
+}
+
+/** What can be changed of a key. Absent: as it is. */
+export interface KeyChange {
+  readonly name?: string;
+  /** Empty: that of the consumer. */
+  readonly plan?: string;
 }
 
 /** What may be known of a key. Times are ISO 8601. */
@@ -51,11 +59,13 @@ const WRITES_AT_ONCE = 200;
 export class ApiKeys {
   readonly #store: RecordStore;
   readonly #now: () => number;
+  readonly #plans: KnownPlans;
 
   /** `now`: milliseconds since 1970. */
-  constructor(store: RecordStore, now: () => number = Date.now) {
+  constructor(store: RecordStore, now: () => number = Date.now, plans: KnownPlans = ANY_PLAN) {
     this.#store = store;
     this.#now = now;
+    this.#plans = plans;
   }
 
   /** Of one consumer, or all. */
@@ -80,6 +90,7 @@ export class ApiKeys {
     const { expiresAt = null } = wish;
     const createdAt = this.#now();
     check({ ...wish, env, name, networks, expiresAt }, createdAt);
+    checkPlan(plan, this.#plans);
     const consumerCreated = await new Consumers(this.#store, this.#now).ensure(consumer);
     for (;;) {
       const id = newKeyId();
@@ -94,6 +105,18 @@ export class ApiKeys {
       );
       if (stored === record) return { created: { ...this.#viewOf(record), key }, consumerCreated };
     }
+  }
+
+  /** Its secrets stay. Rejects with a RecordFault for what makes no sense. */
+  async update(id: string, change: KeyChange): Promise<KeyView> {
+    check({ consumer: '', env: 'live', ...change }, this.#now());
+    checkPlan(change.plan, this.#plans);
+    const record = await this.#store.update<KeyRecord>('key', id, (before) => {
+      if (before === undefined) throw missing(id);
+      if (before.revokedAt !== null) throw new RecordFault('conflict', `the key ${id} is revoked`);
+      return { ...before, ...change };
+    });
+    return this.#viewOf(record as KeyRecord);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Consumers: who owns API keys. For the admin API and the command line alike. */
 import type { ConsumerRecord, KeyRecord } from '../keys/key-record.js';
 import type { RecordStore } from '../store/record-store.js';
+import { ANY_PLAN, checkPlan, type KnownPlans } from './known-plans.js';
 import { RecordFault } from './record-fault.js';
 import { wordsFault } from './record-words.js';
 import { isoOrNull } from './time-words.js';
@@ -22,11 +23,13 @@ const LONGEST_DESCRIPTION = 1000;
 export class Consumers {
   readonly #store: RecordStore;
   readonly #now: () => number;
+  readonly #plans: KnownPlans;
 
   /** `now`: milliseconds since 1970. */
-  constructor(store: RecordStore, now: () => number = Date.now) {
+  constructor(store: RecordStore, now: () => number = Date.now, plans: KnownPlans = ANY_PLAN) {
     this.#store = store;
     this.#now = now;
+    this.#plans = plans;
   }
 
   list(): ConsumerView[] {
@@ -63,6 +66,7 @@ export class Consumers {
 
   async update(name: string, change: ConsumerChange): Promise<ConsumerView> {
     check(change);
+    checkPlan(change.plan, this.#plans);
     const record = await this.#store.update<ConsumerRecord>('consumer', name, (before) => {
       if (before === undefined) throw missing(name);
       return { ...before, ...change };
@@ -92,6 +96,7 @@ export class Consumers {
       );
     }
     check(change);
+    checkPlan(change.plan, this.#plans);
     return {
       name,
       plan: '',

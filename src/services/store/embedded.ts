@@ -1,6 +1,6 @@
 /** The store of one machine: a folder, nothing else to run. Any number of processes read and write it. */
 import { randomUUID } from 'node:crypto';
-import { Environment, keyOf } from './environment.js';
+import { Environment, keyOf, written } from './environment.js';
 import { Reader } from './reader.js';
 import type { RecordKind, RecordReader, RecordStore, Release } from './record-store.js';
 
@@ -19,7 +19,7 @@ export class EmbeddedStore extends Reader implements RecordStore {
 
   async quiet(kind: RecordKind, id: string, value: unknown): Promise<void> {
     // On the library's own thread, together with others of this turn: there may be many, and nobody waits.
-    await this.environment.records.put(keyOf(kind, id), JSON.stringify(value));
+    await written(this.environment.records.put(keyOf(kind, id), JSON.stringify(value)));
   }
 
   async remove(kind: RecordKind, id: string): Promise<boolean> {

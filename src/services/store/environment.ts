@@ -41,9 +41,11 @@ export class Environment {
   readonly #folder: string;
   #users = 0;
 
-  private constructor(folder: string, path: string) {
+  private constructor(folder: string) {
     this.#folder = folder;
-    this.#root = open({ path, maxDbs: 8, maxReaders: 512 });
+    const path = join(folder, FILE);
+    // Without the batches of the library: when one cannot be written, they reject a promise that nobody has.
+    this.#root = open({ path, maxDbs: 8, maxReaders: 512, eventTurnBatching: false });
     chmodSync(path, 0o600);
     this.records = this.#root.openDB({ name: 'records', encoding: 'string' });
     this.changes = this.#root.openDB({ name: 'changes', encoding: 'string' });
@@ -55,11 +57,7 @@ export class Environment {
   static open(folder: string): Environment {
     let environment = opened.get(folder);
     if (environment === undefined) {
-      try {
-        environment = new Environment(folder, preparedPath(folder, FILE));
-      } catch (error) {
-        throw new StoreFault(`data: ${folder} cannot be opened: ${whyNot(error)}`);
-      }
+      environment = openedFolder(folder, FILE, (path) => new Environment(path));
       opened.set(folder, environment);
     }
     environment.#users++;
@@ -111,6 +109,29 @@ export class Environment {
 
 const opened = new Map<string, Environment>();
 
+/**
+ * What the library's own thread is to write is written. Rejects with its error. That error carries a second promise which
+ * is rejected, too: left alone, as on a full disk, it would end the process.
+ */
+export async function written(...handed: readonly Promise<unknown>[]): Promise<void> {
+  for (const one of handed) one.catch(seen);
+  for (const one of handed) await one;
+}
+
+function seen(error: { commitError?: Promise<unknown> }): void {
+  error.commitError?.catch(() => {});
+}
+
+/** Makes the folder if there is none, and opens what is in it. @throws Error for people */
+export function openedFolder<T>(folder: string, file: string, openIn: (folder: string) => T): T {
+  try {
+    makeFolder(folder);
+    return openIn(checked(folder, file));
+  } catch (error) {
+    throw new StoreFault(`data: ${folder} cannot be opened: ${whyNot(error)}`);
+  }
+}
+
 /** @throws Error for people: the id is too long. */
 export function keyOf(kind: string, id: string): RecordKey {
   const key = `${kind}/${id}`;
@@ -126,14 +147,13 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-/** Makes the folder if there is none. @throws an Error that `whyNot` understands */
-export function preparedPath(folder: string, file: string): string {
-  makeFolder(folder);
+/** @throws an Error that `whyNot` understands */
+function checked(folder: string, file: string): string {
   if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
   accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   const path = join(folder, file);
   if (existsSync(path) && !isOurs(path)) throw new Error(`${file} is damaged, or not a store`);
-  return path;
+  return folder;
 }
 
 /** The library would not refuse another file: it crashes the process. */
@@ -145,7 +165,7 @@ function isOurs(path: string): boolean {
   return read === 0 || (read === head.length && head.readUInt32LE(MAGIC_AT) === MAGIC);
 }
 
-export function whyNot(error: unknown): string {
+function whyNot(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not read and write there';
   if (code === 'ENOTDIR' || code === 'EEXIST') return 'it is not a folder';

@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { RecordKey } from './environment.js';
-import { RedisLink } from './redis-link.js';
+import { RedisLink, type RedisPlace } from './redis-link.js';
 import { StoreFault } from './store-fault.js';
 
 const PREFIX = 'sluice:{records}';
@@ -35,6 +35,8 @@ end
 local n = redis.call('HINCRBY', KEYS[2], 'n', 1)
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, string.format('%d-0', n), 'key', key, 'text', text, 'quiet', quiet)
 return { 1, n }`;
+
+const SERVER = `return redis.call('INFO', 'server')`;
 
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
@@ -72,14 +74,18 @@ export class RedisRecords {
   /** Blocked most of the time. */
   readonly #waiting: RedisLink;
 
-  constructor(url: string) {
-    this.#commands = new RedisLink(url, ANSWER_WITHIN_MS);
-    this.#waiting = new RedisLink(url, ANSWER_WITHIN_MS + WAIT_MS);
+  constructor(place: RedisPlace) {
+    this.#commands = new RedisLink(place, ANSWER_WITHIN_MS);
+    this.#waiting = new RedisLink(place, ANSWER_WITHIN_MS + WAIT_MS);
   }
 
   async position(): Promise<Position> {
     return await this.#commands.use(async (redis) => {
-      const [info, [epoch, n]] = await Promise.all([redis.info('server'), redis.hmget(META, 'epoch', 'n')]);
+      const [info, [epoch, n]] = await Promise.all([
+        // By a script, so that a Cluster asks the node that has the records.
+        redis.eval(SERVER, 1, META) as Promise<string>,
+        redis.hmget(META, 'epoch', 'n'),
+      ]);
       return { run: /^run_id:(\w+)/m.exec(info)?.[1] ?? '', epoch: epoch ?? '', n: Number(n ?? 0) };
     });
   }

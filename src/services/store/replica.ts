@@ -1,4 +1,5 @@
 /** Opens the store as the configuration wants it. */
+import type { RedisPlace } from '../../config/schema/redis.js';
 import { EmbeddedStore } from './embedded.js';
 import { Environment } from './environment.js';
 import type { RecordStore } from './record-store.js';
@@ -8,7 +9,7 @@ export interface StoreOptions {
   /** Folder of the embedded store. */
   readonly data: string;
   /** URL; null: this machine is the only one. */
-  readonly redis: string | null;
+  readonly redis: RedisPlace | null;
   readonly log?: StoreLog;
   /** Milliseconds since 1970. */
   readonly now: () => number;

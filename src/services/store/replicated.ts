@@ -8,6 +8,7 @@ import { type Environment, keyOf } from './environment.js';
 import { LocalCopy } from './local-copy.js';
 import { Reader } from './reader.js';
 import type { RecordKind, RecordStore, Release } from './record-store.js';
+import type { RedisPlace } from './redis-link.js';
 import { RedisRecords, type Write } from './redis-records.js';
 import { catchUp, type Notice, settle } from './settlement.js';
 import { StoreFault } from './store-fault.js';
@@ -32,9 +33,9 @@ export class ReplicatedStore extends Reader implements RecordStore {
   #catchingUp: Promise<void> | null = null;
   #away = false;
 
-  constructor(environment: Environment, url: string, log: StoreLog | undefined) {
+  constructor(environment: Environment, place: RedisPlace, log: StoreLog | undefined) {
     super(environment);
-    this.#redis = new RedisRecords(url);
+    this.#redis = new RedisRecords(place);
     this.#local = new LocalCopy(environment);
     this.#log = log;
   }

@@ -10,8 +10,9 @@ export interface CallRequest {
   readonly body: string | Buffer | null;
   /** From the call to the last byte of the answer. */
   readonly timeoutMs: number;
-  /** A longer body is an error. */
+  /** A longer body is an error, unless what is beyond is not wanted. */
   readonly maxBytes: number;
+  readonly beginningOnly?: boolean;
   /** It may be sent again when the connection it went out on was being closed, whatever its method (RFC 9110 §9.2.2). */
   readonly repeatable?: boolean;
 }

@@ -81,9 +81,14 @@ export class Calling implements Taker, Dispatcher.DispatchHandler {
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
     this.#received += chunk.length;
-    const { maxBytes } = this.#request;
-    if (this.#received > maxBytes) return this.#fail(`the answer has more than ${maxBytes} bytes`);
+    const { maxBytes, beginningOnly } = this.#request;
+    if (this.#received > maxBytes && !beginningOnly)
+      return this.#fail(`the answer has more than ${maxBytes} bytes`);
     this.#chunks.push(chunk);
+    if (this.#received <= maxBytes) return;
+    this.#end();
+    this.#endpoint.drop(this.#connection as Connection);
+    this.#answer();
   }
 
   onResponseEnd(): void {
@@ -92,8 +97,7 @@ export class Calling implements Taker, Dispatcher.DispatchHandler {
     if (connection.broken) return this.#fail('the answer is cut short');
     this.#end();
     this.#endpoint.release(connection);
-    const body = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
-    this.#resolve({ status: this.#status, headers: joined(this.#headers), body });
+    this.#answer();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: NodeJS.ErrnoException): void {
@@ -119,6 +123,11 @@ export class Calling implements Taker, Dispatcher.DispatchHandler {
     if (this.#connection === null) this.#endpoint.cancel(this);
     else this.#endpoint.drop(this.#connection);
     this.#reject(new Error(`${this.#host}: ${why}`));
+  }
+
+  #answer(): void {
+    const body = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
+    this.#resolve({ status: this.#status, headers: joined(this.#headers), body });
   }
 
   #end(): void {

@@ -123,8 +123,8 @@ describe('/keys', () => {
   });
 
   it('takes only the methods it has', async () => {
-    const wrong = await ask('PUT', '/keys/x', {});
-    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, DELETE']);
+    const wrong = await ask('POST', '/keys/x', {});
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, PUT, DELETE']);
     expect((await ask('GET', '/keys/x/y')).status).toBe(404);
     expect((await ask('GET', '/keys/%ff')).status).toBe(404);
     expect((await ask('GET', '/keys/')).status).toBe(404);

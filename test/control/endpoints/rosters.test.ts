@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/schema.ts';
+import { drainEndpoint } from '../../../src/control/endpoints/drain.ts';
 import { Rosters } from '../../../src/control/endpoints/rosters.ts';
 import { Slots } from '../../../src/control/endpoints/slots.ts';
 import { createLog } from '../../../src/observe/log.ts';
@@ -65,6 +66,37 @@ describe('rosters', () => {
     expect(rosters.of(config)[0]?.entries).toHaveLength(1);
   });
 
+  it('start those slowly that join others, by a reload or by discovery, but not the first ones', () => {
+    const { rosters, table } = setUp();
+    const sinceStart = (index: number) => table.sinceStart(index);
+    const before = configOf({ quotes: ['http://a'], found: [] });
+    rosters.of(before);
+    rosters.adopt(before);
+    rosters.set('found', [found('http://x')]);
+    expect([0, 1].map(sinceStart)).toEqual([Infinity, Infinity]);
+    rosters.set('found', [found('http://x'), found('http://y')]);
+    rosters.of(configOf({ quotes: ['http://a', 'http://b'], found: [], other: ['http://c'] }));
+    expect([0, 1].map(sinceStart)).toEqual([Infinity, Infinity]);
+    for (const slot of [2, 3]) expect(sinceStart(slot)).toBeLessThan(60_000);
+    expect(sinceStart(4)).toBe(Infinity);
+  });
+
+  it('begin anew when a service has gone and is back', () => {
+    const { rosters, table } = setUp();
+    for (const config of [
+      configOf({ quotes: ['http://a'] }),
+      configOf({}),
+      configOf({ quotes: ['http://b'] }),
+    ]) {
+      rosters.of(config);
+      rosters.adopt(config);
+    }
+    const [entry] = rosters.entriesOf('quotes')!;
+    expect(entry?.url).toBe('http://b');
+    expect(table.sinceStart(entry!.slot)).toBe(Infinity);
+    expect(rosters.entriesOf('nobody')).toBeNull();
+  });
+
   it('ignore what is found for a service nobody has configured', () => {
     const { rosters, changes } = setUp();
     rosters.adopt(configOf({}));
@@ -94,7 +126,52 @@ describe('slots', () => {
   });
 });
 
+describe('an endpoint that is drained', () => {
+  it('stays so over reloads as long as it is in the roster, and not when it comes back', () => {
+    const { rosters, table } = setUp();
+    const both = configOf({ quotes: ['http://a', 'http://b'] });
+    rosters.of(both);
+    rosters.adopt(both);
+    const drain = (id: string, drained = true) => drainEndpoint(rosters, table, 'quotes', id, drained);
+    expect(drain('http://a')).toEqual({ drained: true, changed: true, inFlight: 0 });
+    expect(drain('http://a')).toMatchObject({ changed: false });
+    rosters.of(both);
+    rosters.adopt(both);
+    expect(table.isAvailable(0)).toBe(false);
+    expect(drain('http://a', false)).toMatchObject({ changed: true });
+    expect(table.isAvailable(0)).toBe(true);
+    drain('http://a');
+    rosters.adopt(configOf({ quotes: ['http://b'] }));
+    expect(drain('http://a')).toEqual({ unknown: 'endpoint' });
+    rosters.of(both);
+    rosters.adopt(both);
+    expect(table.isAvailable(rosters.entriesOf('quotes')![0]!.slot)).toBe(true);
+  });
+});
+
 describe('the endpoint table', () => {
+  it('counts changes of what may be chosen, and nothing else', () => {
+    const table = tableOf(1);
+    const before = table.changes;
+    table.mark(3, UNHEALTHY, false);
+    expect(table.changes).toBe(before);
+    table.mark(3, UNHEALTHY, true);
+    expect(table.changes).not.toBe(before);
+  });
+
+  it('counts what is sent by all workers, dead ones too, in rows of their own', () => {
+    const segment = createInProcess({ endpoints: endpointTableBytes(2) });
+    const [primary, one, two] = [0, 1, 2].map((id) => new EndpointTable(segment.region('endpoints'), id));
+    one!.sent[7] = 0x7fffffff;
+    two!.sent[7] = 3;
+    one!.inFlight[7] = 1;
+    expect(primary!.sentTo(7)).toBe(0x80000002);
+    primary!.releaseWorker(1);
+    expect(primary!.sentTo(7)).toBe(0x80000002);
+    primary!.clearEndpoint(7);
+    expect(primary!.sentTo(7)).toBe(0);
+  });
+
   it('counts what all workers have in flight, and forgets that of a dead one', () => {
     const segment = createInProcess({ endpoints: endpointTableBytes(2) });
     const [primary, one, two] = [0, 1, 2].map((id) => new EndpointTable(segment.region('endpoints'), id));

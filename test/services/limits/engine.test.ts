@@ -1,7 +1,7 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { type LimitConfig, limit } from '../../../src/config/schema/limits.ts';
+import { type LimitConfig, limit } from '../../../src/config/schema/limits/limits.ts';
 import { type Decider, LimitEngine } from '../../../src/services/limits/engine.ts';
 import { Limit } from '../../../src/services/limits/limit.ts';
 import type { LimitMemory } from '../../../src/services/limits/memory.ts';

@@ -1,6 +1,6 @@
 /** The options of a limit, as the schema takes and refuses them. */
 import { describe, expect, it } from 'vitest';
-import { limit, rate } from '../../../src/config/schema/limits.ts';
+import { limit, rate } from '../../../src/config/schema/limits/limits.ts';
 
 describe('a rate', () => {
   it.each([
@@ -53,7 +53,7 @@ describe('a limit', () => {
       by: ['header:x-tenant', 'claim:Org'],
       algorithm: 'token-bucket',
       rate: { count: 5, periodMs: 60_000 },
-      shadow: false,
+      over: 'reject',
       ipv6Prefix: 64,
     });
   });

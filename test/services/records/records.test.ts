@@ -6,7 +6,7 @@ import { checkProvider, RevocationList } from '../../../src/services/records/rev
 import { momentIn, spanIn } from '../../../src/services/records/time-words.ts';
 import type { RecordStore } from '../../../src/services/store/record-store.ts';
 import { openStore } from '../../../src/services/store/replica.ts';
-import { storeFolder } from '../../services/store/store-folder.ts';
+import { storeFolder } from '../store/store-folder.ts';
 
 const HOUR = 3_600_000;
 const START = Date.parse('2027-01-01T00:00:00Z');

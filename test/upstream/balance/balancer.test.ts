@@ -1,111 +1,134 @@
 import { describe, expect, it } from 'vitest';
-import { Exchange } from '../../../src/exchange.ts';
-import { createBalancer, type Policy } from '../../../src/upstream/balance/balancer.ts';
-import type { Endpoint } from '../../../src/upstream/endpoint.ts';
+import { DRAINED, UNHEALTHY } from '../../../src/shared/endpoint-table.ts';
+import { picks, Stable, shares, X } from './stable.ts';
 
-const X = new Exchange(0);
-
-/** Endpoints are only told apart here. */
-function endpoints(weights: Record<string, number>) {
-  return Object.entries(weights).map(([url, weight]) => ({
-    endpoint: { url, available: true } as Endpoint,
-    weight,
-  }));
-}
-
-function picks(policy: Policy, weights: Record<string, number>, count: number, offset = 0): string {
-  const balancer = createBalancer(policy, endpoints(weights), offset);
-  return Array.from({ length: count }, () => balancer.pick(X, null)?.url).join('');
-}
-
-function shares(picked: string): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const name of picked) counts[name] = (counts[name] ?? 0) + 1;
-  return counts;
+function turn(weights: Record<string, number>, count: number, worker = 1): string {
+  return picks(new Stable(weights).balancer({ balance: 'round-robin' }, { worker }), count).join('');
 }
 
 describe('round robin', () => {
   it('takes equal endpoints in turn', () => {
-    expect(picks('round-robin', { a: 1, b: 1, c: 1 }, 7)).toBe('abcabca');
+    expect(turn({ a: 1, b: 1, c: 1 }, 7)).toBe('abcabca');
   });
 
   it('spreads unequal ones evenly over the turn', () => {
-    expect(picks('round-robin', { a: 5, b: 3, c: 1 }, 9)).toBe('abacababa');
-    expect(picks('round-robin', { a: 2, b: 1 }, 6)).toBe('abaaba');
+    expect(turn({ a: 5, b: 3, c: 1 }, 9)).toBe('abacababa');
+    expect(turn({ a: 2, b: 1 }, 6)).toBe('abaaba');
   });
 
   it('gives each exactly its share of a turn, whatever the weights', () => {
     const weights = { a: 1000, b: 999, c: 500, d: 1 };
-    expect(shares(picks('round-robin', weights, 2500))).toEqual(weights);
+    expect(shares([...turn(weights, 2500)])).toEqual(weights);
   });
 
   it('needs only as long a turn as the reduced weights', () => {
-    expect(picks('round-robin', { a: 1000, b: 500 }, 3)).toBe(picks('round-robin', { a: 2, b: 1 }, 3));
+    expect(turn({ a: 1000, b: 500 }, 3)).toBe(turn({ a: 2, b: 1 }, 3));
   });
 
-  it('begins where its offset says, so that workers differ', () => {
-    expect([0, 1, 2, 3].map((offset) => picks('round-robin', { a: 1, b: 1, c: 1 }, 3, offset))).toEqual([
-      'abc',
-      'bca',
-      'cab',
-      'abc',
-    ]);
+  it('begins where the number of the worker says', () => {
+    const begun = [1, 2].map((worker) => turn({ a: 1, b: 1, c: 1 }, 3, worker));
+    expect(begun).toEqual(['abc', 'bca']);
   });
 
   it('passes over the one that has just failed', () => {
-    const all = endpoints({ a: 5, b: 1 });
-    const balancer = createBalancer('round-robin', all, 0);
-    for (let i = 0; i < 10; i++) expect(balancer.pick(X, all[0].endpoint)?.url).toBe('b');
+    const stable = new Stable({ a: 5, b: 1 });
+    const balancer = stable.balancer();
+    for (let i = 0; i < 10; i++) expect(balancer.pick(X, stable.endpoint('a'))?.authority).toBe('b');
+  });
+
+  it('keeps the weights of the rest when one is out, and takes it in again', () => {
+    const stable = new Stable({ a: 5, b: 3, c: 1 });
+    const balancer = stable.balancer();
+    stable.mark('a', UNHEALTHY);
+    expect(shares(picks(balancer, 400))).toEqual({ b: 300, c: 100 });
+    expect(picks(balancer, 40).join('')).not.toContain('cc');
+    stable.mark('a', UNHEALTHY, false);
+    expect(shares(picks(balancer, 900))).toEqual({ a: 500, b: 300, c: 100 });
+  });
+
+  it('goes on where it was when endpoints come and go', () => {
+    const stable = new Stable({ a: 1, b: 1, c: 1, d: 1 });
+    const balancer = stable.balancer();
+    expect(picks(balancer, 2).join('')).toBe('ab');
+    stable.remove('d');
+    stable.add('e');
+    balancer.take(stable.members());
+    expect(picks(balancer, 4).join('')).toBe('ceab');
+  });
+
+  it('needs no turn for a thousand endpoints with weights up to 1000, and is fair and even all the same', () => {
+    const weights = Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, i) => [`e${i}`, 1 + ((i * 7) % 1_000)]),
+    );
+    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+    const stable = new Stable(weights);
+    const balancer = stable.balancer();
+    const picked = picks(balancer, 2 * total);
+    const counts = shares(picked);
+    for (const [name, weight] of Object.entries(weights)) {
+      expect(Math.abs((counts[name] ?? 0) - 2 * weight), name).toBeLessThanOrEqual(4);
+    }
+    const at = picked.flatMap((name, i) => (name === 'e857' ? [i] : []));
+    const gaps = new Set(at.slice(1).map((place, i) => place - at[i]!));
+    expect(gaps.size).toBeLessThanOrEqual(3);
   });
 });
 
 describe('random', () => {
   it('shares by weight on the whole', () => {
-    const { a, b, c } = shares(picks('random', { a: 5, b: 3, c: 1 }, 90_000));
-    expect(a / 10_000).toBeCloseTo(5, 0);
-    expect(b / 10_000).toBeCloseTo(3, 0);
-    expect(c / 10_000).toBeCloseTo(1, 0);
+    const balancer = new Stable({ a: 5, b: 3, c: 1 }).balancer({ balance: 'random' });
+    const { a, b, c } = shares(picks(balancer, 90_000));
+    expect(a! / 10_000).toBeCloseTo(5, 0);
+    expect(b! / 10_000).toBeCloseTo(3, 0);
+    expect(c! / 10_000).toBeCloseTo(1, 0);
+  });
+});
+
+const POLICIES: unknown[] = [
+  'round-robin',
+  'random',
+  'least-requests',
+  'peak-ewma',
+  { type: 'consistent-hash', by: 'ip' },
+  'failover',
+];
+
+describe.each(POLICIES)('%j', (balance) => {
+  it('with one endpoint takes it, even when it has just failed', () => {
+    const stable = new Stable({ a: 7 });
+    const balancer = stable.balancer({ balance });
+    expect(balancer.pick(X, null)?.authority).toBe('a');
+    expect(balancer.pick(X, stable.endpoint('a'))?.authority).toBe('a');
+    stable.mark('a', DRAINED);
+    expect(balancer.pick(X, null)).toBeNull();
   });
 
   it('passes over the one that has just failed', () => {
-    const all = endpoints({ a: 1000, b: 1 });
-    const balancer = createBalancer('random', all, 0);
-    for (let i = 0; i < 100; i++) expect(balancer.pick(X, all[0].endpoint)?.url).toBe('b');
+    const stable = new Stable({ a: 1000, b: 1 });
+    const balancer = stable.balancer({ balance });
+    for (let i = 0; i < 100; i++) expect(balancer.pick(X, stable.endpoint('a'))?.authority).toBe('b');
+  });
+
+  it('takes those that are available, even the one that has just failed when it is the only one', () => {
+    const stable = new Stable({ a: 5, b: 3, c: 1 });
+    const balancer = stable.balancer({ balance });
+    stable.mark('a', UNHEALTHY);
+    expect(picks(balancer, 200)).not.toContain('a');
+    stable.mark('b', DRAINED);
+    expect(balancer.pick(X, stable.endpoint('c'))?.authority).toBe('c');
+  });
+
+  it('takes none when none is available or none is left, and begins again', () => {
+    const stable = new Stable({ a: 1, b: 1 });
+    const balancer = stable.balancer({ balance });
+    stable.mark('a', UNHEALTHY);
+    stable.mark('b', UNHEALTHY);
+    expect(balancer.pick(X, null)).toBeNull();
+    stable.mark('b', UNHEALTHY, false);
+    expect(balancer.pick(X, null)?.authority).toBe('b');
+    balancer.take([]);
+    expect(balancer.pick(X, null)).toBeNull();
+    balancer.take(stable.members());
+    expect(balancer.pick(X, null)?.authority).toBe('b');
   });
 });
-
-describe.each(['round-robin', 'random'] as const)('%s with one endpoint', (policy) => {
-  it('takes it, even when it has just failed', () => {
-    const [only] = endpoints({ a: 7 });
-    const balancer = createBalancer(policy, [only], 3);
-    expect(balancer.pick(X, null)).toBe(only.endpoint);
-    expect(balancer.pick(X, only.endpoint)).toBe(only.endpoint);
-  });
-});
-
-describe.each(['round-robin', 'random'] as const)(
-  '%s among endpoints that are not all available',
-  (policy) => {
-    it('takes those that are, even the one that has just failed when it is the only one', () => {
-      const all = endpoints({ a: 5, b: 3, c: 1 });
-      const balancer = createBalancer(policy, all, 0);
-      setAvailable(all[0].endpoint, false);
-      const picked = new Set(Array.from({ length: 200 }, () => balancer.pick(X, null)?.url));
-      expect(picked).toEqual(new Set(['b', 'c']));
-      setAvailable(all[1].endpoint, false);
-      expect(balancer.pick(X, all[2].endpoint)).toBe(all[2].endpoint);
-    });
-
-    it('takes none when none is', () => {
-      const all = endpoints({ a: 1, b: 1 });
-      const balancer = createBalancer(policy, all, 0);
-      for (const { endpoint } of all) setAvailable(endpoint, false);
-      expect(balancer.pick(X, null)).toBeNull();
-      expect(createBalancer(policy, all.slice(0, 1), 0).pick(X, null)).toBeNull();
-    });
-  },
-);
-
-function setAvailable(endpoint: Endpoint, available: boolean) {
-  Object.assign(endpoint, { available });
-}

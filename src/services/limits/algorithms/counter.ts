@@ -3,7 +3,9 @@
  * a new period begins with a new slot and nothing must be set to zero, which could not be done at the same time.
  */
 import { type BucketTable, NONE } from '../../../shared/bucket-table.js';
-import { coarse, DUE, dueAfter, HASH, type Kind, QUOTA, STATE } from '../../../shared/slots.js';
+import type { SlotMarks } from '../../../shared/slot-marks.js';
+import { coarse, DUE, dueAfter, HASH, type Kind, QUOTA, SPARE, STATE } from '../../../shared/slots.js';
+import type { SyncBoard } from '../../../shared/sync-board.js';
 
 /** The count would pass the most; nothing was added. */
 export const OVER = -1;
@@ -28,14 +30,25 @@ export class PeriodMask {
 export class Counter {
   readonly #table: BucketTable;
   readonly #kind: Kind;
+  readonly #marks: SlotMarks | null;
+  /** Where several machines count together. The word SPARE is then what Redis knew last. */
+  readonly #board: SyncBoard | null;
   /** The slot that was counted in last: for a refund. */
   slot = NONE;
   /** The count that `add` met or made. */
   count = 0;
 
-  constructor(table: BucketTable, kind: Kind) {
+  /** `marks`: where changes are noted, for counts that are kept elsewhere, too. */
+  constructor(
+    table: BucketTable,
+    kind: Kind,
+    marks: SlotMarks | null = null,
+    board: SyncBoard | null = null,
+  ) {
     this.#table = table;
     this.#kind = kind;
+    this.#marks = marks;
+    this.#board = board;
   }
 
   read(h1: number, h2: number): number {
@@ -61,14 +74,25 @@ export class Counter {
       const due = Atomics.load(words, p + DUE);
       if (!table.holds(p, h1, this.#kind)) continue;
       this.count = state >>> 0;
-      if (this.count + cost > most) return OVER;
+      if (this.count + cost > (this.#board?.away ? this.#share(p, most) : most)) return OVER;
       if (!table.extend(p, due, until)) continue;
-      if (this.#kind === QUOTA && Atomics.load(words, p + HASH) !== h1) Atomics.store(words, p + HASH, h1);
+      if (this.#kind === QUOTA && Atomics.load(words, p + HASH) !== h1) {
+        if (this.#board !== null) Atomics.store(words, p + SPARE, 0);
+        Atomics.store(words, p + HASH, h1);
+      }
       if (Atomics.compareExchange(words, p + STATE, state, (state + cost) | 0) !== state) continue;
+      if (this.#marks !== null) this.#marks.mark(p);
       this.slot = p;
       this.count += cost;
+      this.#board?.mark(p);
       return this.count;
     }
+  }
+
+  /** Redis is away: this machine's part of what was left when it was last asked. */
+  #share(p: number, most: number): number {
+    const known = Atomics.load(this.#table.words, p + SPARE) >>> 0;
+    return known + Math.ceil(Math.max(0, most - known) / (this.#board as SyncBoard).machines);
   }
 
   /** Takes back what was added to slot `p` for this key. */
@@ -78,7 +102,10 @@ export class Counter {
       const state = Atomics.load(words, p + STATE);
       if (!this.#table.holds(p, h1, this.#kind)) return;
       const less = Math.max(0, (state >>> 0) - cost);
-      if (Atomics.compareExchange(words, p + STATE, state, less | 0) === state) return;
+      if (Atomics.compareExchange(words, p + STATE, state, less | 0) !== state) continue;
+      if (this.#marks !== null) this.#marks.mark(p);
+      this.#board?.mark(p);
+      return;
     }
   }
 }

@@ -1,6 +1,8 @@
 /** So many per day, week or month: counts that outlive the gateway (quota-dump.ts), in slots that are never evicted. */
 import type { BucketTable } from '../../../shared/bucket-table.js';
+import type { SlotMarks } from '../../../shared/slot-marks.js';
 import { QUOTA } from '../../../shared/slots.js';
+import type { SyncBoard } from '../../../shared/sync-board.js';
 import { type Algorithm, type Decision, NEVER } from '../decision.js';
 import { CalendarPeriod, type Per } from './calendar.js';
 import { Counter, MOST_COUNT, NO_ROOM, OVER, PeriodMask } from './counter.js';
@@ -18,12 +20,19 @@ export class Quota implements Algorithm {
   readonly #counter: Counter;
 
   /** `calendar` gives milliseconds since 1970 for a time of the machine's clock. */
-  constructor(table: BucketTable, most: number, per: Per, calendar: (now: number) => number) {
+  constructor(
+    table: BucketTable,
+    most: number,
+    per: Per,
+    calendar: (now: number) => number,
+    marks: SlotMarks | null = null,
+    board: SyncBoard | null = null,
+  ) {
     this.quota = Math.min(most, MOST_COUNT);
     this.windowSeconds = DAYS[per] * 86_400;
     this.#calendar = calendar;
     this.#period = new CalendarPeriod(per);
-    this.#counter = new Counter(table, QUOTA);
+    this.#counter = new Counter(table, QUOTA, marks, board);
   }
 
   peek(d: Decision, i: number, h1: number, h2: number, cost: number, now: number): boolean {

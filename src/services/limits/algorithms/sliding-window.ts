@@ -4,7 +4,9 @@
  * the calendar for quotas.
  */
 import type { BucketTable } from '../../../shared/bucket-table.js';
+import type { SlotMarks } from '../../../shared/slot-marks.js';
 import { BUCKET, type Kind } from '../../../shared/slots.js';
+import type { SyncBoard } from '../../../shared/sync-board.js';
 import { type Algorithm, type Decision, NEVER } from '../decision.js';
 import { Counter, MOST_COUNT, NO_ROOM, OVER, PeriodMask } from './counter.js';
 import { noRoom } from './token-bucket.js';
@@ -25,11 +27,13 @@ export class SlidingWindow implements Algorithm {
     windowMs: number,
     kind: Kind = BUCKET,
     time: (now: number) => number = sinceEpoch,
+    marks: SlotMarks | null = null,
+    board: SyncBoard | null = null,
   ) {
     this.quota = Math.min(count, MOST_COUNT);
     this.windowSeconds = windowMs / 1000;
     this.#windowMs = windowMs;
-    this.#counter = new Counter(table, kind);
+    this.#counter = new Counter(table, kind, marks, board);
     this.#time = time;
   }
 

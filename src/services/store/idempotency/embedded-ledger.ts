@@ -4,9 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import type { KeptAnswer, Settlement } from '../../idempotency/claims.js';
-import { preparedPath, whyNot } from '../environment.js';
+import { openedFolder, written } from '../environment.js';
 import { StoreFault } from '../store-fault.js';
 import { type Claim, type KeyView, LEASE_MS, type Ledger, LONGEST_RUN_MS } from './ledger.js';
 
@@ -46,13 +47,11 @@ export class EmbeddedLedger implements Ledger {
   /** @throws StoreFault the folder cannot be opened */
   constructor(folder: string, now: () => number) {
     this.#now = now;
-    try {
-      const path = preparedPath(folder, FILE);
-      this.#root = open({ path, maxDbs: 4, maxReaders: 512 });
-      chmodSync(path, 0o600);
-    } catch (error) {
-      throw new StoreFault(`data: ${folder} cannot be opened: ${whyNot(error)}`);
-    }
+    const path = join(folder, FILE);
+    // Batches: see Environment.
+    const options = { path, maxDbs: 4, maxReaders: 512, eventTurnBatching: false };
+    this.#root = openedFolder(folder, FILE, () => open(options));
+    chmodSync(path, 0o600);
     this.#keys = this.#root.openDB({ name: 'keys', encoding: 'msgpack', useVersions: true });
     this.#expiries = this.#root.openDB({ name: 'expiries', encoding: 'msgpack' });
     this.#lives = this.#root.openDB({ name: 'lives', encoding: 'msgpack' });
@@ -100,7 +99,7 @@ export class EmbeddedLedger implements Ledger {
   async beat(): Promise<void> {
     this.#checkOpen();
     const now = this.#now();
-    await this.#lives.put(this.#life, now + LEASE_MS);
+    await written(this.#lives.put(this.#life, now + LEASE_MS));
     if (now - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = now;
     await this.#sweep(now);
@@ -125,18 +124,19 @@ export class EmbeddedLedger implements Ledger {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#lives.remove(this.#life);
+    await written(this.#lives.remove(this.#life));
     await this.#root.close();
   }
 
   /** False: it is no longer that version. Undefined: there must be none. */
   async #replace(id: string, entry: Entry, version: number, before: number | undefined): Promise<boolean> {
-    const [, done] = await Promise.all([
-      this.#expiries.put([entry.until, id], 0),
+    const expiry = this.#expiries.put([entry.until, id], 0);
+    const change =
       before === undefined
         ? this.#keys.ifNoExists(id, () => void this.#keys.put(id, entry, version))
-        : this.#keys.put(id, entry, version, before),
-    ]);
+        : this.#keys.put(id, entry, version, before);
+    await written(expiry, change);
+    const done = await change;
     if (done) await this.#root.flushed;
     return done;
   }
@@ -185,7 +185,7 @@ export class EmbeddedLedger implements Ledger {
     for (const { key, value } of this.#lives.getRange({})) {
       if (value + LONGEST_RUN_MS < now) removed.push(this.#lives.remove(key));
     }
-    await Promise.all(removed);
+    await written(...removed);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The ledger of several machines. Redis has all of it; leases and times are by its clock. */
 import { randomUUID } from 'node:crypto';
 import type { Settlement } from '../../idempotency/claims.js';
-import { RedisLink } from '../redis-link.js';
+import { RedisLink, type RedisPlace } from '../redis-link.js';
 import { StoreFault } from '../store-fault.js';
 import { type Claim, type KeyView, LEASE_MS, type Ledger, LONGEST_RUN_MS } from './ledger.js';
 import { BEAT, CLAIM, CLEAR, KEY, LIFE, LOOK, MARKER, RESTORE, SETTLE, SETTLING } from './scripts.js';
@@ -16,8 +16,8 @@ export class RedisLedger implements Ledger {
   readonly #held: () => Iterable<Claim>;
 
   /** `held`: the claims under way here. */
-  constructor(url: string, held: () => Iterable<Claim>) {
-    this.#link = new RedisLink(url, ANSWER_WITHIN_MS);
+  constructor(place: RedisPlace, held: () => Iterable<Claim>) {
+    this.#link = new RedisLink(place, ANSWER_WITHIN_MS);
     this.#held = held;
   }
 
@@ -98,7 +98,7 @@ export class RedisLedger implements Ledger {
     const keys = [KEY + id, LIFE + this.#life, SETTLING];
     const args = [fingerprint, token, this.#life, ttlMs + LONGEST_RUN_MS];
     return this.#link.use(
-      (redis) => redis.callBuffer('EVAL', [CLAIM, keys.length, ...keys, ...args]) as Promise<Buffer[]>,
+      (redis) => redis.callBuffer('eval', [CLAIM, keys.length, ...keys, ...args]) as Promise<Buffer[]>,
     );
   }
 

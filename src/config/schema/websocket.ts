@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { duration, size } from '../units.js';
+
+const MOST_MESSAGE = 2 ** 30 - 1;
+
+const origin = z
+  .string()
+  .regex(/^(?:https?:\/\/[^\s/?#@]+|null)$/, {
+    error: 'an origin such as https://app.example.com, or "null"',
+  })
+  .transform((value) => value.toLowerCase());
+
+/** How a route carries WebSockets. */
+const options = z.strictObject({
+  maxMessage: size({ min: 1, max: MOST_MESSAGE })
+    .prefault('1MiB')
+    .meta({
+      description: 'Largest message, either way. A larger one closes the socket with 1009.',
+      examples: ['64KiB'],
+    }),
+  origins: z
+    .array(origin)
+    .optional()
+    .meta({
+      description:
+        'Origins whose pages may open a socket; programs that send no `Origin` always may. Absent: any origin, but when the handshake has cookies only the host itself.',
+      examples: [['https://app.example.com']],
+    }),
+  buffer: size({ min: 4096 })
+    .prefault('256KiB')
+    .meta({
+      description:
+        'Bytes that may wait for one side. For a slow client the service is then not read any more; a service that is slow itself cannot stop a client, so the socket is closed with 1013.',
+      examples: ['64KiB'],
+    }),
+  slow: z
+    .enum(['pause', 'close'])
+    .prefault('pause')
+    .meta({
+      description:
+        'A client that stays slow: `pause` lets the service wait for it, `close` ends the socket with 4408 after `slowFor`.',
+      examples: ['close'],
+    }),
+  slowFor: duration({ min: 100 })
+    .prefault('10s')
+    .meta({
+      description: 'How long a client may be slow with `slow: close`.',
+      examples: ['30s'],
+    }),
+  idle: duration({ off: true })
+    .prefault('off')
+    .meta({
+      description:
+        'Longest silence, both ways together; pings do not count. The socket is then closed with 1001. `off`: as long as both sides answer pings.',
+      examples: ['10m'],
+    }),
+  lifetime: duration({ off: true })
+    .prefault('off')
+    .meta({
+      description: 'Longest life of a socket, which is then closed with 1012, so that the client comes back.',
+      examples: ['12h'],
+    }),
+});
+
+/** `true`, or a mapping with options. */
+export const websocket = z
+  .union([z.boolean().transform((on) => (on ? options.parse({}) : null)), options], {
+    error: 'true, or a mapping with maxMessage, origins, buffer …',
+  })
+  .meta({
+    description:
+      'Whether handshakes of WebSockets are taken: they pass the filters of the route like any request, then the service is asked, and the client gets what it says. Absent or false: the service sees an ordinary request.',
+    examples: [true, { maxMessage: '64KiB', slow: 'close' }],
+  });
+
+export type WebSocketConfig = NonNullable<z.output<typeof websocket>>;

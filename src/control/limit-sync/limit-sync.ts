@@ -1,0 +1,222 @@
+/**
+ * Keeps the limits that several machines share in step, for the whole machine: one round after the other to Redis, only
+ * while there is something to say. No request waits for any of it. When Redis does not answer, the machine goes on with its
+ * share, and says so once.
+ */
+import { randomBytes } from 'node:crypto';
+import { SyncCounts } from '../../observe/limits/sync-counts.js';
+import type { Log } from '../../observe/log.js';
+import type { LimitMemory } from '../../services/limits/memory.js';
+import { RedisLimits } from '../../services/store/limits/redis-limits.js';
+import type { RedisPlace } from '../../services/store/redis-link.js';
+import { Ledger, type Round } from './ledger.js';
+
+const TICK_MS = 10;
+/** No key is in use: how often it is looked whether one is; at first, and after a second. */
+const IDLE_TICK_MS = 20;
+const STILL_TICK_MS = 50;
+const STILL_AFTER_MS = 1_000;
+const HEARTBEAT_MS = 2_000;
+/** A machine that has not spoken for so long is no longer counted. */
+const FORGET_MS = 7_000;
+/** A start waits so long for Redis. */
+const REACH_WITHIN_MS = 1_000;
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 1_000;
+/** Keys in one round, the others wait for the next one: fewer when Redis takes longer, and few at first. */
+const FEWEST_ROWS = 50;
+const MOST_ROWS = 2_000;
+const QUICK_MS = 15;
+const SLOW_MS = 40;
+
+export interface LimitSyncOptions {
+  readonly place: RedisPlace;
+  readonly timeoutMs: number;
+  /** How many to reckon with until Redis has said it. */
+  readonly machines: number;
+  readonly log: Log;
+}
+
+export class LimitSync {
+  readonly counts = new SyncCounts();
+  readonly #options: LimitSyncOptions;
+  readonly #redis: RedisLimits;
+  #memory: LimitMemory | null = null;
+  #ledger: Ledger | null = null;
+  #seed = randomBytes(8).toString('hex');
+  #machines: number;
+  /** The time by Redis, and by `performance.now()` when it said so. */
+  #wall: { readonly time: number; readonly at: number } | null = null;
+  #away = true;
+  #flying: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #nextBeat = 0;
+  #retryMs = FIRST_RETRY_MS;
+  #busyAt = 0;
+  #backAt = 0;
+  #rows = FEWEST_ROWS;
+  #closed = false;
+
+  constructor(options: LimitSyncOptions) {
+    this.#options = options;
+    this.#redis = new RedisLimits(options.place, randomBytes(8).toString('hex'), options.timeoutMs);
+    this.#machines = options.machines;
+  }
+
+  /** Looks for Redis, not for long, before anything begins: seed and time are then those of all machines from the start. */
+  async reach(): Promise<void> {
+    try {
+      await this.#beat(REACH_WITHIN_MS);
+      this.#away = false;
+    } catch (error) {
+      this.#tellAway(error as Error);
+    }
+  }
+
+  /** Milliseconds since 1970, by Redis if it has ever said it: one machine's wrong clock then moves no period. */
+  wall(): number {
+    return this.#wall === null ? Date.now() : this.#wall.time + performance.now() - this.#wall.at;
+  }
+
+  start(memory: LimitMemory): void {
+    this.#memory = memory;
+    this.#ledger = new Ledger(memory.table, memory.board);
+    memory.board.seed = wordsOf(this.#seed);
+    memory.board.machines = this.#machines;
+    memory.board.away = this.#away;
+    this.#show();
+    this.#schedule();
+  }
+
+  /** The last counts, and that this machine is gone; waits for Redis no longer than ever. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#flying;
+    if (!this.#away && this.#ledger !== null && this.#memory !== null) {
+      const round = this.#ledger.collect(this.#memory.clock.now() + HEARTBEAT_MS, MOST_ROWS);
+      const last = this.#redis
+        .round(round.rows)
+        .then(() => this.#redis.heartbeat(FORGET_MS, this.#seed, true));
+      await within(last, this.#options.timeoutMs).catch(() => {});
+    }
+    this.#redis.close();
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    const now = performance.now();
+    if (this.#ledger?.size !== 0) this.#busyAt = now;
+    const idle = now - this.#busyAt > STILL_AFTER_MS ? STILL_TICK_MS : IDLE_TICK_MS;
+    this.#timer = setTimeout(
+      () => {
+        this.#tick();
+        this.#schedule();
+      },
+      this.#busyAt === now ? TICK_MS : idle,
+    );
+    this.#timer.unref();
+  }
+
+  #tick(): void {
+    const { clock } = this.#memory as LimitMemory;
+    const ledger = this.#ledger as Ledger;
+    const now = clock.now();
+    const free = this.#flying === null;
+    const round = ledger.collect(now, free && !this.#away ? this.#rows : 0);
+    if (!free) return;
+    const due = now >= this.#nextBeat;
+    if (round.rows.length === 0 && !due) return;
+    this.#flying = this.#fly(round, due).finally(() => {
+      this.#flying = null;
+    });
+  }
+
+  /** A round, and the heartbeat when it is due. Never rejects. */
+  async #fly(round: Round, beat: boolean): Promise<void> {
+    const { clock } = this.#memory as LimitMemory;
+    const ledger = this.#ledger as Ledger;
+    try {
+      if (round.rows.length > 0) {
+        const begun = performance.now();
+        const replies = await within(this.#redis.round(round.rows), this.#options.timeoutMs);
+        this.#took(performance.now() - begun, round.rows.length);
+        ledger.settle(round, replies, clock.now());
+        round.slots.length = 0;
+      }
+      if (beat) await this.#beat(this.#options.timeoutMs);
+      if (this.#away) this.#comeBack(ledger, clock.now());
+      if (beat) this.#nextBeat = clock.now() + HEARTBEAT_MS;
+    } catch (error) {
+      this.counts.failures++;
+      ledger.giveUp(round);
+      if (!this.#away) this.#goAway(ledger, clock.now(), error as Error);
+      this.#nextBeat = clock.now() + this.#retryMs;
+      this.#retryMs = Math.min(LAST_RETRY_MS, 2 * this.#retryMs);
+    }
+    this.#show();
+  }
+
+  #took(ms: number, rows: number): void {
+    this.counts.round(ms, rows);
+    if (ms > SLOW_MS) this.#rows = Math.max(FEWEST_ROWS, Math.ceil(rows / 2));
+    else if (ms < QUICK_MS && rows === this.#rows) this.#rows = Math.min(MOST_ROWS, Math.ceil(1.5 * rows));
+  }
+
+  async #beat(withinMs: number): Promise<void> {
+    const { machines, wall, seed } = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
+    this.#wall = { time: wall, at: performance.now() };
+    this.#machines = machines;
+    if (this.#memory !== null) this.#memory.board.machines = machines;
+    if (seed === this.#seed) return;
+    this.#seed = seed;
+    if (this.#memory !== null) this.#memory.board.seed = wordsOf(seed);
+  }
+
+  #goAway(ledger: Ledger, now: number, error: Error): void {
+    this.#away = true;
+    this.#rows = FEWEST_ROWS;
+    // Soon again, unless it has only just come back.
+    if (now - this.#backAt > LAST_RETRY_MS) this.#retryMs = FIRST_RETRY_MS;
+    ledger.goAway(now);
+    this.#tellAway(error);
+  }
+
+  #comeBack(ledger: Ledger, now: number): void {
+    this.#away = false;
+    this.#backAt = now;
+    ledger.comeBack(now);
+    this.#options.log.info({ machines: this.#machines }, 'limits are shared with the other machines again');
+  }
+
+  #tellAway(error: Error): void {
+    const facts = { reason: error.message, machines: this.#machines };
+    this.#options.log.warn(facts, 'limits are not shared: this machine goes on with its share');
+  }
+
+  #show(): void {
+    const { counts } = this;
+    counts.connected = !this.#away;
+    counts.machines = this.#machines;
+    counts.calls = this.#redis.calls;
+    counts.followed = this.#ledger?.size ?? 0;
+    counts.corrections = this.#ledger?.corrections ?? 0;
+  }
+}
+
+/** Whatever takes longer goes on, but nobody waits for it. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    // After a look at the sockets: an answer that has come while this process was busy counts.
+    const tooLate = () => reject(new Error('Redis does not answer in time'));
+    timer = setTimeout(() => setImmediate(tooLate), ms);
+  });
+  promise.catch(() => {});
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function wordsOf(seed: string): Int32Array {
+  const bytes = Buffer.from(seed, 'hex');
+  return Int32Array.of(bytes.readInt32LE(0), bytes.readInt32LE(4));
+}

@@ -1,0 +1,83 @@
+/** WebSockets of clients, as the listener has them: one behaviour for all routes, and each socket knows who listens to it. */
+import type { ClientSocket, SocketEvents } from '../exchange.js';
+import type { WebSocket, WebSocketBehavior } from './uws.js';
+
+/** What the listener keeps with a socket: it copies the members, so there is one. */
+export interface SocketData {
+  readonly link: SocketLink;
+}
+
+export interface SocketLink {
+  readonly events: SocketEvents;
+  /** Once it is open. */
+  socket: UwsSocket | null;
+}
+
+/** Of the listener: it pings by itself, and a client that does not answer in this time is gone. In seconds. */
+const VANISHED_AFTER_S = 120;
+
+/** The client's end. After the listener has closed it, its own object must not be touched. */
+export class UwsSocket implements ClientSocket {
+  #ws: WebSocket<SocketData> | null;
+
+  constructor(ws: WebSocket<SocketData>) {
+    this.#ws = ws;
+  }
+
+  get waiting(): number {
+    return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
+  }
+
+  send(message: Buffer, binary: boolean): void {
+    this.#ws?.send(message, binary, false);
+  }
+
+  end(code: number, reason: string): void {
+    const ws = this.#ws;
+    this.#ws = null;
+    ws?.end(code, reason);
+  }
+
+  cut(): void {
+    const ws = this.#ws;
+    this.#ws = null;
+    ws?.close();
+  }
+
+  /** The listener has closed it. */
+  closed(): void {
+    this.#ws = null;
+  }
+}
+
+/**
+ * `maxMessage` in bytes: of what is larger the listener reads nothing, and cuts the connection. There is no bound on what
+ * waits for a client here: the listener would drop messages without a word. Who sends looks at `waiting`.
+ */
+export function socketBehavior(
+  maxMessage: number,
+  upgrade: NonNullable<WebSocketBehavior<SocketData>['upgrade']>,
+): WebSocketBehavior<SocketData> {
+  return {
+    compression: 0,
+    maxPayloadLength: maxMessage,
+    maxBackpressure: 0,
+    idleTimeout: VANISHED_AFTER_S,
+    sendPingsAutomatically: true,
+    upgrade,
+    open(ws) {
+      ws.getUserData().link.socket = new UwsSocket(ws);
+    },
+    message(ws, message, isBinary) {
+      ws.getUserData().link.events.onMessage(message, isBinary);
+    },
+    drain(ws) {
+      ws.getUserData().link.events.onDrain();
+    },
+    close(ws, code, message) {
+      const { events, socket } = ws.getUserData().link;
+      socket?.closed();
+      events.onClosed(code, Buffer.from(message).toString());
+    },
+  };
+}

@@ -1,0 +1,22 @@
+/** Why a socket ended (RFC 6455 §7.4, and the registry it made). */
+
+export const GOING_AWAY = 1001;
+/** Never on the wire: the other side closed without saying why. */
+export const NO_STATUS = 1005;
+/** Never on the wire: the connection was gone without a close. */
+export const ABNORMAL = 1006;
+export const TOO_BIG = 1009;
+export const SERVICE_RESTART = 1012;
+export const TRY_AGAIN_LATER = 1013;
+export const BAD_GATEWAY = 1014;
+/** Ours: as 401 and 408 are for requests. */
+export const TOKEN_EXPIRED = 4401;
+export const SLOW_CONSUMER = 4408;
+
+/** Whether a peer may have sent it. */
+export function isSendable(code: number): boolean {
+  return (
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== NO_STATUS && code !== ABNORMAL) ||
+    (code >= 3000 && code <= 4999)
+  );
+}

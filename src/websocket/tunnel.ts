@@ -1,0 +1,193 @@
+/**
+ * One WebSocket through the gateway: a client, a service, and messages between them as they are. What one side cannot take
+ * waits within a bound: the service is not read while the client is slow. A client cannot be stopped (the listener has no
+ * way to), so a service that is slow itself ends the socket. No message is ever left out.
+ */
+import type { Socket } from 'node:net';
+import type { WebSocketConfig } from '../config/schema/websocket.js';
+import type { ClientSocket, Exchange, SocketEvents } from '../exchange.js';
+import {
+  ABNORMAL,
+  BAD_GATEWAY,
+  GOING_AWAY,
+  isSendable,
+  NO_STATUS,
+  SERVICE_RESTART,
+  SLOW_CONSUMER,
+  TOKEN_EXPIRED,
+  TOO_BIG,
+  TRY_AGAIN_LATER,
+} from './close-code.js';
+import { ServiceLeg } from './service-leg.js';
+
+/** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
+const PING_AFTER_MS = 30_000;
+
+export interface TunnelOwner {
+  /** Both sides are told; it is over. `code` is what ended it. */
+  onTunnelEnd(tunnel: Tunnel, code: number): void;
+}
+
+/** What the listener says about a close frame that it cannot read: codes 1012 to 1014 and 3000 to 3999 among others. */
+const UNREADABLE_CLOSE = 'Received invalid close payload';
+const MESSAGE_TOO_BIG = 'Received too big message';
+
+export class Tunnel implements SocketEvents {
+  readonly x: Exchange;
+  readonly openedAt: number;
+  messagesIn = 0;
+  messagesOut = 0;
+  readonly #options: WebSocketConfig;
+  readonly #owner: TunnelOwner;
+  readonly #service: ServiceLeg;
+  /** For the endpoint: one less in flight. */
+  readonly #ended: () => void;
+  #client: ClientSocket | null = null;
+  #over = false;
+  /** Since when the client has been too slow; 0: it is not. */
+  #slowSince = 0;
+  #lastMessageAt: number;
+  #serviceHeardAt: number;
+  #pinged = false;
+
+  constructor(x: Exchange, options: WebSocketConfig, socket: Socket, owner: TunnelOwner, ended: () => void) {
+    const now = x.acceptedAt;
+    this.x = x;
+    this.openedAt = now;
+    this.#ended = ended;
+    this.#options = options;
+    this.#owner = owner;
+    this.#lastMessageAt = now;
+    this.#serviceHeardAt = now;
+    this.#service = new ServiceLeg(socket, options.maxMessage, this);
+  }
+
+  /** The client has its 101. */
+  start(client: ClientSocket): void {
+    this.#client = client;
+    this.#service.start();
+  }
+
+  /** The client did not wait for it. */
+  giveUp(): void {
+    this.#over = true;
+    this.#service.cut();
+    this.#ended();
+  }
+
+  // the client -----------------------------------------------------------------------------------------------------
+
+  onMessage(message: ArrayBuffer, binary: boolean): void {
+    if (this.#over) return;
+    this.x.bytesIn += message.byteLength;
+    this.messagesIn++;
+    this.#lastMessageAt = performance.now();
+    if (message.byteLength > this.#options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
+    // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
+    if (this.#service.waiting > this.#options.buffer)
+      return this.end(TRY_AGAIN_LATER, 'the service is too slow');
+    this.#service.send(message, binary);
+  }
+
+  onDrain(): void {
+    if (this.#slowSince === 0 || (this.#client?.waiting ?? 0) > this.#options.buffer / 2) return;
+    this.#slowSince = 0;
+    this.#service.resume();
+  }
+
+  onClosed(code: number, reason: string): void {
+    this.#client = null;
+    if (this.#over) return;
+    if (isSendable(code)) this.#service.close(code, reason);
+    else if (code === NO_STATUS || reason === UNREADABLE_CLOSE) this.#service.close(NO_STATUS, '');
+    else if (reason === MESSAGE_TOO_BIG) this.#service.close(TOO_BIG, '');
+    else this.#service.cut();
+    this.#finish(reason === UNREADABLE_CLOSE ? NO_STATUS : code);
+  }
+
+  // the service ----------------------------------------------------------------------------------------------------
+
+  onServiceMessage(message: Buffer, binary: boolean): void {
+    const client = this.#client;
+    if (this.#over || client === null) return;
+    this.x.bytesOut += message.length;
+    this.messagesOut++;
+    const now = performance.now();
+    this.#lastMessageAt = now;
+    this.#serviceHeardAt = now;
+    this.#pinged = false;
+    client.send(message, binary);
+    if (this.#slowSince > 0 || client.waiting <= this.#options.buffer) return;
+    this.#slowSince = now;
+    this.#service.pause();
+  }
+
+  onServiceClosed(code: number, reason: string): void {
+    if (this.#over) return;
+    const client = this.#finish(code);
+    if (code === ABNORMAL) client?.cut();
+    else client?.end(code === NO_STATUS ? 0 : code, reason);
+  }
+
+  onServiceFault(tooBig: boolean): void {
+    if (this.#over) return;
+    if (tooBig) this.#finish(TOO_BIG)?.end(TOO_BIG, 'the message is too large');
+    else this.#finish(BAD_GATEWAY)?.end(BAD_GATEWAY, 'the service broke the protocol');
+  }
+
+  // the gateway ----------------------------------------------------------------------------------------------------
+
+  /** Closes both sides for a reason of our own. */
+  end(code: number, reason: string): void {
+    if (this.#over) return;
+    this.#service.close(code === TOO_BIG ? TOO_BIG : GOING_AWAY, '');
+    this.#finish(code)?.end(code, reason);
+  }
+
+  /** Looks at the clock; `wall` in milliseconds since 1970. */
+  check(now: number, wall: number): void {
+    const { idle, lifetime, slow, slowFor } = this.#options;
+    const { identity } = this.x;
+    if (identity !== null && identity.expiresAt <= wall)
+      return this.end(TOKEN_EXPIRED, 'the credentials have expired');
+    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor)
+      return this.end(SLOW_CONSUMER, 'the client reads too slowly');
+    if (lifetime > 0 && now - this.openedAt > lifetime)
+      return this.end(SERVICE_RESTART, 'the socket is old: connect again');
+    if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
+    this.#checkService(now);
+  }
+
+  #checkService(now: number): void {
+    if (this.#slowSince > 0) {
+      this.#serviceHeardAt = now; // it is we who do not read
+      return;
+    }
+    const silent = now - this.#serviceHeardAt;
+    if (silent > 2 * PING_AFTER_MS) return this.onServiceLost();
+    if (silent < PING_AFTER_MS || this.#pinged) return;
+    this.#pinged = true;
+    this.#service.ping();
+  }
+
+  /** It has answered a ping, or sent one. */
+  onServiceAlive(): void {
+    this.#serviceHeardAt = performance.now();
+    this.#pinged = false;
+  }
+
+  onServiceLost(): void {
+    this.#service.cut();
+    this.onServiceClosed(ABNORMAL, '');
+  }
+
+  /** The client's end, if there still is one: to be told last, because the listener calls back at once. */
+  #finish(code: number): ClientSocket | null {
+    const client = this.#client;
+    this.#over = true;
+    this.#client = null;
+    this.#ended();
+    this.#owner.onTunnelEnd(this, code);
+    return client;
+  }
+}
