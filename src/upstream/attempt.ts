@@ -97,7 +97,6 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
   take(connection: Connection): void {
     const x = this.#x;
     this.#connection = connection;
-    const { body } = x;
     connection.dispatch(
       {
         path: this.#target,
@@ -105,7 +104,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
         headers: this.#headers,
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
-        body: body === null ? null : (body.whole ?? body.stream()),
+        body: x.body === null ? null : (x.body.whole ?? x.body.stream()),
         ...(x.dialling && { upgrade: 'websocket' }),
       },
       this,

@@ -35,6 +35,8 @@ describe('the index', () => {
       'PUT /consumers/:name',
       'DELETE /consumers/:name',
       'POST /revocations',
+      'GET /idempotency/:key',
+      'DELETE /idempotency/:key',
       'GET /registry',
       'GET /registry/:service',
       'PUT /registry/:service/:instance',
