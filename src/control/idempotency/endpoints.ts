@@ -38,7 +38,7 @@ type Handler = (ledger: Ledger, id: string, plane: ControlPlane, call: Call) => 
 function withLedger(handle: Handler): Endpoint['handle'] {
   return async (plane, call) => {
     const ledger = plane.idempotency().ledger();
-    if (ledger === null) return problem(404, 'Not found', 'no route uses idempotency keys');
+    if (ledger === null) return problem(409, 'No idempotency keys', 'no route uses idempotency keys');
     try {
       return await handle(ledger, idOf(call), plane, call);
     } catch (error) {
