@@ -6,6 +6,7 @@ import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
+import { runKeys } from './keys.ts';
 import { runLimitsSync } from './limits/sync.ts';
 import { runLimits } from './limits.ts';
 import { runMemory } from './memory.ts';
@@ -23,6 +24,7 @@ const benches: Readonly<Record<string, Bench>> = {
   balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
   'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
+  keys: (duplicates) => runKeys(Number(duplicates ?? 10_000)),
   memory: () => runMemory(),
   overload: () => runOverload(),
   registry: () => runRegistry(),

@@ -6,6 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { type AnswerMessage, type CallMessage, PendingCalls } from './bus/pending-calls.js';
 import type { WorkerReport } from './bus/report.js';
 import type { Config } from './config/schema.js';
+import type { KeyCalls } from './services/idempotency/claims.js';
 import type {
   CallbackCall,
   Introspection,
@@ -46,7 +47,7 @@ export interface WorkerCalls {
 }
 
 /** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */
-export interface PrimaryCalls {
+export interface PrimaryCalls extends KeyCalls {
   /** The keys of a provider; `unknownKid` is one that the worker's keys lack: the issuer is asked again, if that is due. */
   keys: [{ provider: string; unknownKid: string | null }, KeySet];
   /** What the authorisation server says of a token. */

@@ -298,6 +298,58 @@ export const LIMIT_TABLE_FULL = failure(
   { proxyStatus: 'proxy_internal_error' },
 );
 
+// Whether it has been done already.
+export const IDEMPOTENCY_KEY_MISSING = failure(
+  'IDEMPOTENCY_KEY_MISSING',
+  400,
+  'client',
+  'Idempotency key missing',
+  'This request needs an idempotency key: a text of your own that names it, such as a UUID.',
+);
+export const IDEMPOTENCY_KEY_INVALID = failure(
+  'IDEMPOTENCY_KEY_INVALID',
+  400,
+  'client',
+  'Idempotency key invalid',
+  'The idempotency key is given once, as a text in double quotes of 1 to 255 characters.',
+);
+export const IDEMPOTENCY_IN_FLIGHT = failure(
+  'IDEMPOTENCY_IN_FLIGHT',
+  409,
+  'client',
+  'Request under way',
+  'The first request with this idempotency key is still under way.',
+);
+export const IDEMPOTENCY_OUTCOME_UNKNOWN = failure(
+  'IDEMPOTENCY_OUTCOME_UNKNOWN',
+  409,
+  'client',
+  'Outcome unknown',
+  'The first request with this idempotency key was sent, and what became of it is not known. It is not sent again.',
+);
+export const IDEMPOTENCY_ANSWER_NOT_KEPT = failure(
+  'IDEMPOTENCY_ANSWER_NOT_KEPT',
+  409,
+  'client',
+  'Answer not kept',
+  'The first request with this idempotency key was answered, with more than is kept. It is not sent again.',
+);
+export const IDEMPOTENCY_KEY_REUSED = failure(
+  'IDEMPOTENCY_KEY_REUSED',
+  422,
+  'client',
+  'Idempotency key used for another request',
+  'This idempotency key belongs to another request: another method, path, query or body.',
+);
+export const IDEMPOTENCY_UNAVAILABLE = failure(
+  'IDEMPOTENCY_UNAVAILABLE',
+  503,
+  'gateway',
+  'Idempotency unavailable',
+  'Whether this request was made before cannot be found out now. It was not sent.',
+  { retry: 'unsent', proxyStatus: 'proxy_internal_error' },
+);
+
 // The gateway cannot serve it now.
 export const OVERLOADED = failure(
   'OVERLOADED',

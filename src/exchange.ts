@@ -92,6 +92,12 @@ export interface OngoingAttempt {
   abandon(): void;
 }
 
+/** Follows what was sent to its end, even when the client has left. Implemented in `services/idempotency/`. */
+export interface Witness {
+  /** Nothing more will come of it. */
+  lost(): void;
+}
+
 const NONE: readonly string[] = Object.freeze([]);
 const NO_ANSWER: Answer = Object.freeze({ status: 0, headers: [], body: '' });
 
@@ -161,6 +167,8 @@ export class Exchange {
 
   /** The same request may reach the service twice, whatever its method: its key tells the service (`Idempotency-Key`). */
   idempotent = false;
+  /** Must know what becomes of it: it is not given up when the client leaves. */
+  witness: Witness | null = null;
 
   // 4 balance, 5 attempt -------------------------------------------------------------------------------------
   /** Whom it is forwarded to: the route's service, or one that takes its place. */
@@ -177,6 +185,8 @@ export class Exchange {
   /** The service is asked for a WebSocket. */
   dialling = false;
   attempts = 0;
+  /** Part of the request may have reached a service. */
+  sent = false;
   /** Address of the endpoint last tried: for the log, never for the client. */
   endpoint = '';
   /** `Set-Cookie` that brings the client back to this endpoint; empty: none is needed. */

@@ -173,6 +173,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
   }
 
   onFailed(x: Exchange, failure: Failure, error: Error | null): void {
+    if (x.done) return x.witness?.lost();
     // What clients or our own bounds bring about comes in floods, and is in the access line.
     if (failure.blame === 'upstream') {
       const { id, route, endpoint } = x;
@@ -191,7 +192,8 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     x.aborted = true;
     x.failure ??= failures.CLIENT_CLOSED;
     if (!x.client.begun) x.status = failures.CLIENT_CLOSED.status;
-    x.attempt?.abandon();
+    if (x.witness !== null && x.sent) x.attempt?.resume();
+    else x.attempt?.abandon();
     this.#finish(x);
   }
 
@@ -221,7 +223,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
       { request_id: x.id, route: x.route?.name, err: error },
       'the gateway failed to handle a request',
     );
-    if (x.done) return;
+    if (x.done) return x.witness?.lost();
     try {
       this.#fail(x, failures.INTERNAL);
     } catch {

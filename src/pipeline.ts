@@ -6,6 +6,7 @@ import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
 import type { Overload } from './overload/overload.js';
 import type { Access } from './services/access.js';
+import type { Idempotency } from './services/idempotency/keeper.js';
 import type { Limits } from './services/limit-keeper.js';
 
 /** Go on to the next step. */
@@ -28,6 +29,8 @@ export interface Stages {
   onRequest?: Stage;
   /** Step 5: once per attempt; changes `x.forwardHeaders`. */
   onForward?: Step;
+  /** Step 6, before everybody's `onResponse`: the head is still as the service sent it. */
+  onHead?: Step;
   /** Step 6: before the head of the answer goes to the client; changes `x.answerHeaders`. */
   onResponse?: Step;
   /** Step 7: exactly once, also after an abort. */
@@ -45,6 +48,8 @@ export interface Env {
   readonly access: Access;
   /** How much of it. */
   readonly limits: Limits;
+  /** What has been done already. */
+  readonly idempotency: Idempotency;
   /** Whether there is too much to do. */
   readonly overload: Overload;
 }
@@ -74,7 +79,7 @@ export function compile(all: readonly Stages[]): Pipeline {
       ...all.flatMap((s) => s.onRequest ?? []),
     ]),
     onForward: joinSteps(all.flatMap((s) => s.onForward ?? [])),
-    onResponse: joinSteps(all.flatMap((s) => s.onResponse ?? [])),
+    onResponse: joinSteps([...all.flatMap((s) => s.onHead ?? []), ...all.flatMap((s) => s.onResponse ?? [])]),
     onDone: joinSteps(all.flatMap((s) => s.onDone ?? [])),
   };
 }

@@ -168,6 +168,7 @@ class Primary implements ControlPlane {
   audit = (event: Readonly<Record<string, unknown>>) => this.#departments.access.audit(event);
   revokeUser = (provider: string, user: string) => this.#departments.access.revokeUser(provider, user);
   keyAges = () => this.#departments.access.keyAges();
+  idempotency = () => this.#departments.idempotency;
   registry = () => this.#departments.discovery.registry();
   discovery = () => this.#departments.discovery.facts();
   quotas = () => this.#departments.limits.quotas();

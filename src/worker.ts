@@ -22,6 +22,7 @@ import { LoopDelay } from './observe/loop-delay.js';
 import { WorkerMetrics } from './observe/metrics.js';
 import { OverloadKeeper } from './overload/keeper.js';
 import { AccessKeeper } from './services/access-keeper.js';
+import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
 import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
@@ -48,6 +49,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #loopDelay = new LoopDelay();
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
+  readonly #idempotency: IdempotencyKeeper;
   #sockets: SocketKeeper | null = null;
   readonly #overload = new OverloadKeeper();
   #running: {
@@ -66,6 +68,7 @@ export class GatewayWorker implements WorkerHandlers {
     this.#lines = lines;
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
+    this.#idempotency = new IdempotencyKeeper(primary, id);
     this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
   }
 
@@ -153,9 +156,10 @@ export class GatewayWorker implements WorkerHandlers {
     const limits = await this.#limits.prepare(config, supplies.limits, log);
     const overload = await this.#overload.prepare(config, gateway, log);
     const sockets = await this.#socketsFor(config, gateway);
+    const idempotency = await this.#idempotency.prepare(config);
     const prepared = await this.#access.prepare(config);
     try {
-      const services = { access: prepared.access, limits, overload };
+      const services = { access: prepared.access, limits, overload, idempotency };
       gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
@@ -187,6 +191,8 @@ export class GatewayWorker implements WorkerHandlers {
     while (!isDone() && elapsedMs() < timeoutMs) await sleep(DRAIN_POLL_MS);
     const cut = gateway.inFlight;
     listener.close();
+    // What clients have left behind, and what the last ones were answered.
+    await this.#idempotency.settled(Math.max(LAST_WORDS_MS, timeoutMs - elapsedMs()));
     clearInterval(reports);
     this.#loopDelay.stop();
     this.#overload.close();

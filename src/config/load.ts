@@ -1,7 +1,9 @@
 /** Reads a configuration file: YAML, environment, schema, then the checks that span several options. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { usesIdempotency } from '../services/idempotency/keeper.js';
 import { checkAuth } from './checks/auth.js';
+import { checkIdempotency } from './checks/idempotency.js';
 import { checkLimitSync } from './checks/limits/limit-sync.js';
 import { checkLimits } from './checks/limits/limits.js';
 import { checkPlans } from './checks/limits/plans.js';
@@ -74,6 +76,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkBalance(draft, report);
   checkAuth(draft, folder, report);
   checkLimits(draft, report);
+  checkIdempotency(draft, report);
   checkOverload(draft, report);
   checkPlans(draft, report);
   checkLimitSync(draft, report);
@@ -134,9 +137,10 @@ function nameOfDns({ discover }: Config['services'][string]): string | undefined
 
 /** null: nothing needs a store, and none is wished for. */
 function storeFolder(config: Config, folder: string): string | null {
-  const { data, auth } = config;
+  const { data, auth, redis } = config;
   const byAuth = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
-  return data !== null || byAuth || usesQuotas(config) ? resolve(folder, data ?? './data') : null;
+  const byKeys = redis === null && usesIdempotency(config);
+  return data !== null || byAuth || byKeys || usesQuotas(config) ? resolve(folder, data ?? './data') : null;
 }
 
 function withAbsoluteMaterial(auth: AuthConfig, folder: string): AuthConfig {

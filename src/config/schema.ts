@@ -42,7 +42,7 @@ export const schema = z.strictObject({
     .prefault(null)
     .meta({
       description:
-        'Folder of the embedded store: API keys, consumers, sessions, revocations, counts of quotas. Absent: `./data` if a provider (`apiKey`, `session`) or a quota needs it, else there is none, and single tokens cannot be revoked.',
+        'Folder of the embedded store: API keys, consumers, sessions, revocations, counts of quotas, idempotency keys. Absent: `./data` if a provider (`apiKey`, `session`), a quota or, without Redis, `idempotency` needs it, else there is none, and single tokens cannot be revoked.',
       examples: ['./data', '/var/lib/sluice'],
     }),
   auth: auth.prefault({}).meta({ description: 'Who may be calling, and what they may do.' }),

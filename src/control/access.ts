@@ -6,6 +6,7 @@ import type { JwtConfig } from '../config/schema/auth.js';
 import type { Config } from '../config/schema.js';
 import { writeAudit } from '../observe/audit.js';
 import type { Lines, Log } from '../observe/log.js';
+import type { KeyCalls } from '../services/idempotency/claims.js';
 import type { KeySet } from '../services/primary-answers.js';
 import type { ApiKeys } from '../services/records/api-keys.js';
 import type { Consumers } from '../services/records/consumers.js';
@@ -79,7 +80,7 @@ export class AccessControl implements Department {
   }
 
   /** What workers ask. */
-  readonly handlers: PrimaryHandlers = {
+  readonly handlers: Omit<PrimaryHandlers, keyof KeyCalls> = {
     keys: (question) => present(this.#keys, 'keys').ask(question),
     introspect: (question) => present(this.#oidc, 'introspection').introspect(question),
     login: (call) => present(this.#oidc, 'login').login(call),

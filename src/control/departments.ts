@@ -9,6 +9,7 @@ import type { Roster } from '../upstream/balance/roster.js';
 import { AccessControl } from './access.js';
 import { DiscoveryControl } from './discovery/discovery.js';
 import { EndpointControl } from './endpoints/endpoints.js';
+import { IdempotencyControl } from './idempotency/idempotency.js';
 import { LimitControl } from './limits.js';
 
 export interface Department {
@@ -36,6 +37,7 @@ export interface DepartmentsOptions {
 export class Departments {
   readonly access: AccessControl;
   readonly limits: LimitControl;
+  readonly idempotency: IdempotencyControl;
   readonly endpoints: EndpointControl;
   readonly discovery: DiscoveryControl;
   readonly #all: readonly Department[];
@@ -43,18 +45,19 @@ export class Departments {
   constructor({ config, workers, log, lines, onKeys, onRoster }: DepartmentsOptions) {
     this.access = new AccessControl({ config, log, lines, onKeys });
     this.limits = new LimitControl({ workers, log });
+    this.idempotency = new IdempotencyControl({ log });
     this.endpoints = new EndpointControl({ workers, log, onRoster });
     const { rosters } = this.endpoints;
     this.discovery = new DiscoveryControl({
       log,
       publish: (service, endpoints) => rosters.set(service, endpoints),
     });
-    this.#all = [this.access, this.limits, this.endpoints, this.discovery];
+    this.#all = [this.access, this.limits, this.idempotency, this.endpoints, this.discovery];
   }
 
   /** Answers what workers ask. */
   get handlers(): PrimaryHandlers {
-    return this.access.handlers;
+    return { ...this.access.handlers, ...this.idempotency.handlers };
   }
 
   /** What workers get with a configuration. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
+import { usesIdempotency } from '../services/idempotency/keeper.js';
 import { usesLimits } from '../services/limit-keeper.js';
 
 /** An option that was changed in the file and only counts after a restart. */
@@ -47,8 +48,8 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   const isOpen = running.data !== null;
   const data =
     isOpen && next.data !== null ? keep('data', running.data, next.data) : (running.data ?? next.data);
-  // Machines share limits through it as long as there are any.
-  const isMet = isOpen || usesLimits(running);
+  // Machines share limits and keys through it as long as there are any.
+  const isMet = isOpen || usesLimits(running) || (running.redis !== null && usesIdempotency(running));
   const redis = isMet ? keepSecret('redis', running.redis, next.redis) : next.redis;
 
   const workers = keep('workers', running.workers, next.workers);

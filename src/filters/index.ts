@@ -4,8 +4,9 @@
  */
 import { auth } from './auth.js';
 import { headers } from './headers.js';
+import { idempotency } from './idempotency.js';
 import { limit } from './limit.js';
 import { priority } from './priority.js';
 import { requestSize } from './request-size.js';
 
-export const filters = [priority, requestSize, auth, limit, headers] as const;
+export const filters = [priority, requestSize, auth, limit, idempotency, headers] as const;

@@ -46,8 +46,10 @@ export class IncomingBody implements RequestBody {
   }
 
   collect(then: () => void): void {
-    if (this.complete) this.#collect(then);
-    else this.#collected = then;
+    if (this.whole !== null) return then();
+    if (this.complete) return this.#collect(then);
+    this.#collected = then;
+    this.#unpause();
   }
 
   stream(): Readable {

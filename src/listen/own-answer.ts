@@ -26,7 +26,7 @@ export function refuse(x: Exchange, failure: Failure): void {
   ];
   if (failure.proxyStatus !== null)
     x.answerHeaders.push('proxy-status', `sluice; error=${failure.proxyStatus}`);
-  if (failure.status === 503 || failure.status === 429) {
+  if (failure.status === 503 || failure.status === 429 || x.retryAfterS > 0) {
     x.answerHeaders.push('retry-after', x.retryAfterS === 0 ? RETRY_AFTER : String(x.retryAfterS));
   }
   if (x.challenge !== '') x.answerHeaders.push('www-authenticate', x.challenge);

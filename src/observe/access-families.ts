@@ -52,6 +52,15 @@ export const accessFamilies: readonly Family[] = [
     },
   },
   {
+    name: 'sluice_idempotency_total',
+    type: 'counter',
+    help: 'Requests with an idempotency key by result. Sent: executed, not_kept (the answer was too large), released (nothing was done), unknown. Not sent: replayed, in_flight, reused (another request has the key), refused_unknown, refused_not_kept, unavailable.',
+    labels: ['result'],
+    *samples(facts) {
+      for (const [result, value] of facts.idempotency().counts()) yield { labels: { result }, value };
+    },
+  },
+  {
     name: 'sluice_limit_adaptive_total',
     type: 'counter',
     help: 'Decisions about keys by adaptive limits: throttled, kept (its time was over, but it is still far off its past), released. On trial nothing is refused for them.',

@@ -11,6 +11,8 @@ export interface GatewayFacts {
   restarts(): number;
   /** Seconds since the keys of each provider were fetched. */
   keyAges(): ReadonlyMap<string, number>;
+  /** What became of requests with an idempotency key, by result. */
+  idempotency(): { readonly counts: () => ReadonlyMap<string, number> };
   /** How the sources of endpoints do. */
   discovery(): readonly DiscoveryFacts[];
   /** null: no limit is a quota. */

@@ -97,7 +97,6 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
   take(connection: Connection): void {
     const x = this.#x;
     this.#connection = connection;
-    const { body } = x;
     connection.dispatch(
       {
         path: this.#target,
@@ -105,7 +104,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
         headers: this.#headers,
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
-        body: body === null ? null : (body.whole ?? body.stream()),
+        body: x.body === null ? null : (x.body.whole ?? x.body.stream()),
         ...(x.dialling && { upgrade: 'websocket' }),
       },
       this,
@@ -154,11 +153,11 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     if (this.#phase === OVER) return controller.abort(new Error('abandoned'));
     this.#controller = controller;
     this.sent = true;
+    this.#x.sent = true;
     const connection = this.#connection as Connection;
     connection.awaitsHead = true;
     this.reused = connection.uses > 0;
-    const { body } = this.#x;
-    if (body !== null && body.whole === null) {
+    if (this.#x.body?.whole === null) {
       this.#phase = SENDING;
       this.#dueIn(this.#timeouts.idle);
     } else {

@@ -131,7 +131,7 @@ export class Forwarder implements Conductor {
   onHead(x: Exchange, attempt: Attempt, length: number): void {
     const { resilience } = x.service as Service;
     resilience?.answered(attempt, x.status);
-    if (x.status >= 400 && this.#replaced(x, attempt, length)) return;
+    if (x.status >= 400 && !x.done && this.#replaced(x, attempt, length)) return;
     if (x.recovery !== null) resilience?.settle(x.recovery, SUCCESS);
     this.#outcome.onHead(x, length);
   }
@@ -149,7 +149,8 @@ export class Forwarder implements Conductor {
   }
 
   onFailed(x: Exchange, attempt: Attempt, failure: Failure, error: Error | null): void {
-    if (!x.done) this.#failed(x, attempt, failure, error);
+    if (x.done) x.witness?.lost();
+    else this.#failed(x, attempt, failure, error);
   }
 
   // what follows -------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ describe('the index', () => {
       'PUT /consumers/:name',
       'DELETE /consumers/:name',
       'POST /revocations',
+      'GET /idempotency/:key',
+      'DELETE /idempotency/:key',
       'GET /registry',
       'GET /registry/:service',
       'PUT /registry/:service/:instance',
@@ -45,8 +47,8 @@ describe('the index', () => {
       'DELETE /services/:service/endpoints/:endpoint/drain',
     ]);
     for (const { method, path } of body.endpoints) {
-      // There are no keys and consumers without a store, no usage without quotas, and no service has its endpoints from the registry.
-      const status = /^\/(keys|consumers|usage|registry)/.test(path) ? 409 : 200;
+      // There are no keys and consumers without a store, no usage without quotas, no idempotency keys, and no service has its endpoints from the registry.
+      const status = /^\/(keys|consumers|usage|registry|idempotency)/.test(path) ? 409 : 200;
       if (path === '/services/:name') continue;
       if (method === 'GET') expect((await gateway.ask(path)).status, path).toBe(status);
     }

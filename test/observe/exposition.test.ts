@@ -144,6 +144,7 @@ function busyGateway(): GatewayFacts {
       { service: 'auth', source: 'env', endpoints: 2, skipped: 0, ageS: null, failures: 0 },
     ],
     keyAges: () => new Map([['players', 12]]),
+    idempotency: () => ({ counts: () => new Map([['replayed', 4]]) }),
     quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
     services: () => [service()],

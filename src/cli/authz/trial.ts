@@ -17,6 +17,7 @@ import { DecisionPoint } from '../../services/authz/decision.js';
 import { compileDemands } from '../../services/authz/demands.js';
 import { RoleTable } from '../../services/authz/roles.js';
 import { Door } from '../../services/door.js';
+import { NO_IDEMPOTENCY } from '../../services/idempotency/keeper.js';
 import type { Identity, Provider } from '../../services/identity.js';
 import { NO_LIMITS } from '../../services/limit-keeper.js';
 import type { Case } from './cases.js';
@@ -122,6 +123,7 @@ export class Trial {
       route: { name, service, paramNames: paramNames(match.path) },
       access: this.#access(),
       limits: NO_LIMITS,
+      idempotency: NO_IDEMPOTENCY,
       overload: NO_OVERLOAD,
     });
   }

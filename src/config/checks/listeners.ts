@@ -11,7 +11,7 @@ LOOPBACK.addAddress('::1', 'ipv6');
 
 /** What listens: ports, the admin's token, certificates. `folder` is where relative file names start. */
 export function checkListeners(draft: Draft, folder: string, report: Report): void {
-  const { settings } = draft;
+  const { settings, routes } = draft;
   const { listen, admin, redis } = settings;
   if (admin !== null && admin.token === null && !isLoopback(admin.host)) {
     report.mistake({
@@ -27,10 +27,12 @@ export function checkListeners(draft: Draft, folder: string, report: Report): vo
       expected: 'another port',
     });
   }
+  const filters = [settings.defaults, ...routes.flatMap(({ route }) => route?.filters ?? [])];
+  const keyed = filters.some(({ idempotency }) => Boolean(idempotency));
   const stored = Object.values(settings.auth.providers).some(
     ({ type }) => type === 'apiKey' || type === 'session',
   );
-  if (redis !== null && !stored && settings.data === null && !limitsUseRedis(draft)) {
+  if (redis !== null && !stored && !keyed && settings.data === null && !limitsUseRedis(draft)) {
     report.warning({ path: ['redis'], at: 'key', message: 'nothing in this configuration uses Redis' });
   }
   if (listen.tls !== null) checkTls(listen.tls, folder, report);

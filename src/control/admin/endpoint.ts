@@ -1,6 +1,7 @@
 import type { GatewayFacts } from '../../observe/family.js';
 import type { ApiKeys } from '../../services/records/api-keys.js';
 import type { Consumers } from '../../services/records/consumers.js';
+import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
 import type { RegistryWatch } from '../discovery/registry-watch.js';
@@ -24,6 +25,8 @@ export interface ControlPlane extends GatewayFacts {
   reload(reason: string): Promise<ReloadResult>;
   /** null: the configuration has no store. */
   records(): Records | null;
+  /** What was told to requests with an idempotency key; the ledger is null when no route uses them. */
+  idempotency(): { readonly counts: () => ReadonlyMap<string, number>; readonly ledger: () => Ledger | null };
   /** null: no service takes its endpoints from the registry. */
   registry(): RegistryWatch | null;
   /** null: no limit is a quota. */

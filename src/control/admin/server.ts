@@ -4,6 +4,7 @@ import type { Log } from '../../observe/log.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
 import { serviceEndpoints } from '../health/admin.js';
+import { idempotencyEndpoints } from '../idempotency/endpoints.js';
 import { usageEndpoints } from '../quotas/usage-endpoint.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
@@ -42,6 +43,7 @@ export const endpoints: readonly Endpoint[] = [
   ...keyEndpoints,
   ...consumerEndpoints,
   ...revocationEndpoints,
+  ...idempotencyEndpoints,
   ...registryEndpoints,
   ...usageEndpoints,
   ...drainEndpoints,
