@@ -26,6 +26,7 @@ import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
 import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
+import { trimHeap } from './shared/mapping.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
@@ -84,6 +85,7 @@ export class GatewayWorker implements WorkerHandlers {
     await this.#put(gateway, { config, generation, supplies }, log);
     const listener = await Listener.open({ listen: config.listen, port }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
+    trimHeap();
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
     this.#running = { config, log, gateway, listener, reports };
     this.#loopDelay.start();
