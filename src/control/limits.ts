@@ -90,12 +90,14 @@ export class LimitControl implements Department {
   /** null: no limit is a quota. */
   quotas = (): QuotaControl | null => this.#quotas;
   /** Where there is Redis, limits are shared with other machines, unless they say otherwise. */
-  async #reach({ redis, limiter }: Config): Promise<LimitSync | null> {
+  async #reach(config: Config): Promise<LimitSync | null> {
+    const { redis, limiter } = config;
     if (redis === null) return null;
+    const seed = await storedSeed(config);
     const { LimitSync } = await import('./limit-sync/limit-sync.js');
     const { timeout, machines } = limiter.sync;
     const { log } = this.#options;
-    const sync = new LimitSync({ place: redis, timeoutMs: timeout, machines, log });
+    const sync = new LimitSync({ place: redis, timeoutMs: timeout, machines, seed, log });
     await sync.reach();
     return sync;
   }
@@ -118,4 +120,14 @@ export class LimitControl implements Department {
     await this.#sync?.close();
     this.#segment?.close();
   }
+}
+
+/** What counts of quotas that are on disk were hashed with, where several machines count together. */
+async function storedSeed(config: Config): Promise<Int32Array | null> {
+  if (config.data === null || !usesQuotas(config)) return null;
+  const { QuotaFile } = await import('../services/store/quotas/quota-file.js');
+  const file = QuotaFile.open(config.data);
+  const seed = file.sharedSeed();
+  await file.close();
+  return seed;
 }

@@ -152,9 +152,10 @@ export function usesLimits({ defaults, routes }: Config): boolean {
   );
 }
 
-function usesQueues({ limits, defaults, routes }: Config): boolean {
+function usesQueues({ limits, defaults, routes, plans }: Config): boolean {
   const listed = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ limit }) => limit ?? []);
-  return [...Object.values(limits), ...listed].some(
+  const ofPlans = Object.values(plans).flatMap((plan) => plan.limits);
+  return [...Object.values(limits), ...ofPlans, ...listed].some(
     (one) => typeof one !== 'string' && one.over !== 'reject',
   );
 }

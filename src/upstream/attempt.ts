@@ -40,6 +40,8 @@ const CLIENT_PATIENCE = 4;
 
 export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
+  /** Chosen with the endpoint: another try, which runs beside this one or was thought of later, has its own. */
+  readonly stickyCookie: string;
   /** It ran on a connection that had carried an answer before, so the service may have closed it for idleness. */
   reused = false;
   /** At least one byte of the request may have left. */
@@ -78,6 +80,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     this.#x = x;
     this.#target = target;
     this.#headers = x.forwardHeaders;
+    this.stickyCookie = x.stickyCookie;
     this.endpoint = endpoint;
     this.#timeouts = timeouts;
     this.#conductor = conductor;
@@ -189,6 +192,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
     this.endpoint.guard?.answered(this, status, this.#headAt - this.startedAt);
+    x.stickyCookie = this.stickyCookie;
     const length = takeAnswerHead(x, headers);
     if (length === BAD_LENGTH) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
     this.#conductor.onHead(x, this, length);
@@ -206,6 +210,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     x.status = status;
     this.#headAt = performance.now();
     this.endpoint.guard?.ended(this, null, status, this.#headAt - this.startedAt);
+    x.stickyCookie = this.stickyCookie;
     takeAnswerHead(x, headers);
     this.#phase = OVER;
     this.#deadlines.remove(this);
@@ -241,10 +246,9 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     if (this.#phase === DISCARDING) return this.#discarded(!connection.broken);
     if (this.#phase !== RECEIVING) return;
     if (connection.broken) return this.#fail(failures.UPSTREAM_INCOMPLETE, null);
-    const x = this.#x;
     this.#over(null);
     this.endpoint.release(connection);
-    this.#conductor.onCompleted(x);
+    this.#conductor.onCompleted(this.#x);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -252,8 +256,6 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     if (this.#phase === DISCARDING) return this.#discarded(false);
     this.#fail(this.sent ? exchangeFailure(error, this.#phase === RECEIVING) : connectFailure(error), error);
   }
-
-  // ------------------------------------------------------------------------------------------------------------
 
   #await(): void {
     this.#phase = AWAITING;
@@ -292,7 +294,6 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     const connection = this.#connection as Connection;
     this.#phase = OVER;
     this.#deadlines.remove(this);
-    if (whole) this.endpoint.release(connection);
-    else this.endpoint.drop(connection);
+    this.endpoint[whole ? 'release' : 'drop'](connection);
   }
 }

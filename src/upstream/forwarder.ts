@@ -65,6 +65,8 @@ export class Forwarder implements Conductor {
     const now = performance.now();
     const { resilience, timeouts } = service;
     x.service = service;
+    // Of the service before, if this one takes its place.
+    x.stickyCookie = '';
     x.dueAt = Math.min(
       timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY,
       x.startedAt + x.deadlineMs,
@@ -73,6 +75,7 @@ export class Forwarder implements Conductor {
     if (resilience === null) return this.#try(x, route, service.pick(x, null), false, now);
     const { bulkhead } = resilience;
     if (bulkhead === null || bulkhead.enter(x)) return this.#first(x, route, service, resilience, now);
+    if (service.isShut) return this.#failed(x, null, service.refusal(x), null);
     const admitted = bulkhead.wait(x, this.#deadlines, now, (hasPlace) => {
       if (hasPlace) this.#first(x, route, service, resilience, performance.now());
       else this.#failed(x, null, failures.SERVICE_BUSY, null);
@@ -201,6 +204,7 @@ export class Forwarder implements Conductor {
       const next = unsent ? service.pick(x, attempt.endpoint) : attempt.endpoint;
       if (next !== null && !(unsent && next === attempt.endpoint)) {
         recovery.moves++;
+        if (!unsent) x.stickyCookie = attempt.stickyCookie;
         this.#try(x, route, next, !unsent, performance.now());
         return true;
       }
@@ -218,8 +222,10 @@ export class Forwarder implements Conductor {
   }
 
   #backOff(x: Exchange, failed: Attempt, waitMs: number, now: number): void {
+    const service = x.service as Service;
+    if (service.isShut) return this.#failed(x, null, service.refusal(x), null);
     new BackOff(x, waitMs, this.#deadlines, now, () => {
-      const next = (x.service as Service).pick(x, failed.endpoint);
+      const next = service.pick(x, failed.endpoint);
       this.#try(x, x.route as Route, next, false, performance.now());
     });
   }

@@ -76,6 +76,11 @@ export class Service {
     return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint) : endpoint;
   }
 
+  /** Its circuit breaker refuses, so nothing is worth waiting for. */
+  get isShut(): boolean {
+    return this.#health !== null && !this.#health.admits();
+  }
+
   /** State of its circuit breaker; null: it has none. */
   get breaker(): BreakerStateName | null {
     return this.#health === null ? null : this.#health.state;
@@ -94,11 +99,13 @@ export class Service {
 
   /** One that has only just come back takes what the others cannot. */
   #another(balancer: Balancer, x: Exchange, hesitant: Endpoint): Endpoint {
+    const { stickyCookie } = x;
     for (let i = 0; i < MOST_LOOKS; i++) {
       const other = balancer.pick(x, hesitant);
       if (other === null || other === hesitant) break;
       if (!other.guard?.hesitates()) return other;
     }
+    x.stickyCookie = stickyCookie;
     return hesitant;
   }
 }

@@ -79,6 +79,22 @@ it('other limits have none of its options', () => {
   ]);
 });
 
+it('an adaptive limit stands beside no queue of a plan, nor in a plan beside that of a route', () => {
+  const route = (limit: string) =>
+    `defaultPlan: free\nroutes: [{ name: a, match: { path: / }, auth: anonymous, respond: {}, limit: [${limit}] }]`;
+  const adaptive = '{ by: [ip], algorithm: adaptive, floor: 5/s }';
+  const queue = '{ by: [ip], rate: 5/s, over: queue }';
+  for (const text of [
+    `plans: { free: { limits: [${queue}] } }\n${route(`${adaptive}, plan`)}`,
+    `plans: { free: { limits: [${adaptive}] } }\n${route(`plan, ${queue}`)}`,
+    `plans: { free: { limits: [${adaptive}, ${queue}] } }\n${route('plan')}`,
+  ]) {
+    expect(mistakesIn(text)).toEqual([
+      expect.stringContaining('cannot stand beside one that lets requests wait'),
+    ]);
+  }
+});
+
 it('an adaptive limit has no queue, and stands beside none', () => {
   expect(mistakesIn(limits('algorithm: adaptive, floor: 5/s, over: queue'))).toEqual([
     expect.stringContaining('limits.odd.over  an adaptive limit has no queue'),

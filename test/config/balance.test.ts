@@ -66,6 +66,27 @@ describe('balance', () => {
     expect(mistakesIn(`${text}${auth}\n`)).toEqual([]);
   });
 
+  it('by user or parameter also where the path names the service, or it takes the place of another', () => {
+    const lead = (by: string, route: string) =>
+      mistakesIn(
+        `services:\n  a: { endpoints: [http://a], balance: { type: consistent-hash, by: '${by}' } }\n  b: { endpoints: [http://b] }\nroutes:\n${route}\n`,
+      );
+    const dynamic =
+      "- { name: d, match: { path: '/:service/*' }, service: '${param.service}', allow: [a, b] }";
+    const fallback = "- { name: f, match: { path: '/f' }, service: b, fallback: [{ service: a }] }";
+    for (const [name, route] of [
+      ['d', dynamic],
+      ['f', fallback],
+    ] as const) {
+      expect(lead('user', route)).toEqual([
+        expect.stringContaining(`the route "${name}" has no auth: its requests have no user`),
+      ]);
+      expect(lead('param:room', route)).toEqual([
+        expect.stringContaining(`the path of the route "${name}" has no parameter "room"`),
+      ]);
+    }
+  });
+
   it('by parameter needs a route that has it; routes without it are named', () => {
     const by = (name: string) => `balance: { type: consistent-hash, by: 'param:${name}' }`;
     expect(mistakesIn(withService(by('rom')))).toEqual([

@@ -24,6 +24,20 @@ describe('the mode of a limit', () => {
     ]);
   });
 
+  it('of a limit that a plan has for itself needs Redis, too, and is not for all', () => {
+    const plan = (limit: string) =>
+      `plans: { free: { limits: [{ by: [ip], ${limit}, mode: strict }] } }\ndefaultPlan: free\nroutes: [{ name: a, match: { path: /a }, auth: anonymous, limit: plan, respond: { body: hi } }]`;
+    expect(mistakesIn(plan('rate: 5/s'))).toEqual([
+      expect.stringMatching(/^1:\d+ +plans\.free\.limits\[0\]\.mode +strict limits are shared/),
+    ]);
+    expect(mistakesIn(`${REDIS}\n${plan('rate: 5/s')}`)).toEqual([]);
+    for (const wrong of ['rate: 5/s, over: queue', 'algorithm: concurrency, max: 5']) {
+      expect(mistakesIn(`${REDIS}\n${plan(wrong)}`)).toEqual([
+        expect.stringMatching(/^2:\d+ +plans\.free\.limits\[0\]\.mode /),
+      ]);
+    }
+  });
+
   it('cannot be strict for requests in flight', () => {
     const text = `${REDIS}\nlimits: { one: { by: [ip], algorithm: concurrency, max: 5, mode: strict } }\n${ROUTE}`;
     expect(mistakesIn(text)).toEqual([expect.stringMatching(/^2:\d+ +limits\.one\.mode .*flight.*synced/)]);

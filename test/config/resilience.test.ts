@@ -120,6 +120,10 @@ describe('a mistake is told where it is', () => {
       '4:21  services.quotes.hedge.after  p20 would repeat most requests; expected p50 to p99.9',
     ],
     [
+      'hedge: { after: p100 }',
+      '4:21  services.quotes.hedge.after  "p100" is not allowed here; expected p50 to p99.9, or a duration such as 50ms',
+    ],
+    [
       'hedge: { max: 9 }',
       '4:19  services.quotes.hedge.max  9 is not allowed here; expected a whole number from 1 to 3',
     ],

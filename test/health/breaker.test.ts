@@ -263,3 +263,31 @@ it('says so when the breakers of all endpoints are open', async () => {
   expect(refused).toMatchObject({ status: 503, said: 'CIRCUIT_OPEN' });
   expect(refused?.retryAfter).toBeGreaterThan(3_500);
 });
+
+it('refuses at once, whoever holds the places of the bulkhead, and lets nobody wait for a retry', async () => {
+  const { service, mood, held, release } = await moodyService();
+  const gateway = await startGateway({
+    ...config(
+      [service.url],
+      { openFor: '1h' },
+      {
+        bulkhead: { maxInFlight: 5, maxWaiting: 10, maxWait: '10s' },
+        retries: { attempts: 3, on: [503], backoff: { base: '30s', max: '30s' }, budget: '100%' },
+      },
+    ),
+    workers: 1,
+  });
+  mood.bad = true;
+  mood.hold = true;
+  const visitors = Array.from({ length: 5 }, () => visit(gateway.url));
+  await eventually(() => held.length === 5);
+  release();
+  // The one with which it opened has nothing to wait for; the others wait already, and hold their places.
+  expect(await Promise.race(visitors)).toMatchObject({ said: 'CIRCUIT_OPEN' });
+  visitors.push(visit(gateway.url));
+  const refused = await visits(gateway.url, 5);
+  for (const one of refused) expect(one).toMatchObject({ status: 503, said: 'CIRCUIT_OPEN' });
+  expect(Math.min(...refused.map(({ ms }) => ms))).toBeLessThan(100);
+  for (const one of visitors) one.catch(() => {});
+  await gateway.stop();
+});

@@ -46,3 +46,35 @@ test('a cookie leads back to its endpoint, over a reload and a restart; a forged
     config: { services: { quotes: { sticky: { secret: '***' } } } },
   });
 });
+
+test('a cookie leads to where the answer came from, whatever else was asked, and is never that of another service', async () => {
+  const slow = await Promise.all(
+    ['a', 'b'].map((name) => startService((_, response) => void setTimeout(() => response.end(name), 150))),
+  );
+  const failing = await startService((_, response) => response.writeHead(503).end());
+  const well = await startService((_, response) => response.end('well'));
+  const gateway = await startGateway({
+    services: {
+      slow: { endpoints: slow.map(({ url }) => url), sticky, hedge: { after: '60ms', budget: '100%' } },
+      failing: { endpoints: [failing.url], sticky: { ...sticky, cookie: 'failing_at' } },
+      well: { endpoints: [well.url] },
+    },
+    routes: [
+      { name: 'slow', match: { path: '/slow' }, service: 'slow' },
+      {
+        name: 'instead',
+        match: { path: '/*' },
+        service: 'failing',
+        fallback: [{ service: 'well', on: [503] }],
+      },
+    ],
+  });
+  const ask = async (path: string, cookie = '') => {
+    const answer = await fetch(`${gateway.url}${path}`, { headers: { cookie } });
+    return { name: await answer.text(), cookies: answer.headers.getSetCookie() };
+  };
+  const first = await ask('/slow');
+  const cookie = first.cookies[0]!.split(';')[0]!;
+  for (let i = 0; i < 4; i++) expect(await ask('/slow', cookie)).toEqual({ name: first.name, cookies: [] });
+  expect(await ask('/')).toEqual({ name: 'well', cookies: [] });
+});

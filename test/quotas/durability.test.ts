@@ -1,7 +1,8 @@
 /** Counts of quotas over restarts, of real gateways. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
+import { startRedis } from '../harness/redis.ts';
 import { dataFolder, hit, makeKey, quotaConfig, remaining, send, startQuotas } from './quota-gateway.ts';
 
 // Each starts two gateways, on a machine that may be busy with others.
@@ -85,4 +86,26 @@ it('begins with a reload, too, and with what an earlier gateway has counted', as
 
 it('says at the start that the folder cannot be opened', async () => {
   await expect(startQuotas('/proc/nowhere', DAILY)).rejects.toThrow('data: /proc/nowhere cannot be opened');
+});
+
+it('that is counted with other machines survives a restart while Redis is away, and with one that is empty', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const data = dataFolder();
+  const more = { redis: redis.url };
+  const first = await startQuotas(data, DAILY, more);
+  const { key } = await makeKey(first, 'acme');
+  expect(await hit(first, 60, key)).toEqual({ 200: 60 });
+  expect(await first.stop()).toBe(0);
+
+  await redis.kill();
+  const second = await startQuotas(data, DAILY, more);
+  expect((await send(second, 'GET', '/usage/acme')).quotas[0]).toMatchObject({ used: 60 });
+  expect(await hit(second, 50, key)).toEqual({ 200: 40, 429: 10 });
+  expect(await second.stop()).toBe(0);
+
+  await redis.restart();
+  const third = await startQuotas(data, DAILY, more);
+  expect((await send(third, 'GET', '/usage/acme')).quotas[0]).toMatchObject({ used: 100 });
+  expect(await hit(third, 5, key)).toEqual({ 429: 5 });
 });

@@ -214,3 +214,10 @@ it('shows what was used as JSON, CSV and a table', async () => {
   expect(asked('acme', '--format', 'xml').code).toBe(2);
   expect(asked('acme', 'other').err).toContain('what is "other"?');
 });
+
+it('lets requests wait for a limit that only a plan has', async () => {
+  const limits = [{ by: ['user'], rate: '5/s', burst: 1, over: 'queue' }];
+  const plans = { plans: { free: { limits } }, defaultPlan: 'free' };
+  const gateway = await startQuotas(dataFolder(), 'plan', plans);
+  expect(await hit(gateway, 3, undefined, bearer('7', 'free'))).toEqual({ 200: 3 });
+});

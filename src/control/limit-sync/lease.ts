@@ -278,9 +278,10 @@ export class Lease implements SharedSlot {
     const held = this.#unknown ? 0 : tokens;
     const idle = now - this.#touchedAt > IDLE_MS;
     // Where there is plenty, some of it is kept at hand for whoever comes in a crowd.
-    const spare = idle ? 0 : Math.floor(Math.max(0, this.#left) / (2 * this.#shared.board.machines));
+    const free = Math.max(0, this.#left) + (idle ? held : 0);
+    const spare = Math.floor(free / (2 * this.#shared.board.machines));
     const target = idle
-      ? 1
+      ? Math.min(this.#most, Math.max(1, spare))
       : Math.min(this.#most, Math.max(1, Math.ceil(this.#demand * AHEAD * this.#roundMs()), spare));
     if (held < target) {
       // Enough is at hand for now: no need to ask for every single one.

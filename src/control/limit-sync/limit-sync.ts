@@ -34,6 +34,8 @@ export interface LimitSyncOptions {
   readonly timeoutMs: number;
   /** How many to reckon with until Redis has said it. */
   readonly machines: number;
+  /** The secret of the last start, which counts on disk were hashed with; null: there is none. */
+  readonly seed?: Int32Array | null;
   readonly log: Log;
 }
 
@@ -43,7 +45,7 @@ export class LimitSync {
   readonly #redis: RedisLimits;
   #memory: LimitMemory | null = null;
   #ledger: Ledger | null = null;
-  #seed = randomBytes(8).toString('hex');
+  #seed: string;
   #machines: number;
   /** The time by Redis, and by `performance.now()` when it said so. */
   #wall: { readonly time: number; readonly at: number } | null = null;
@@ -59,6 +61,8 @@ export class LimitSync {
 
   constructor(options: LimitSyncOptions) {
     this.#options = options;
+    // Redis may be away, or have lost it: then counts of quotas that are on disk are found all the same.
+    this.#seed = options.seed ? hexOf(options.seed) : randomBytes(8).toString('hex');
     this.#redis = new RedisLimits(options.place, randomBytes(8).toString('hex'), options.timeoutMs);
     this.#machines = options.machines;
   }
@@ -214,6 +218,13 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   });
   promise.catch(() => {});
   return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function hexOf(seed: Int32Array): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeInt32LE(seed[0] as number, 0);
+  bytes.writeInt32LE(seed[1] as number, 4);
+  return bytes.toString('hex');
 }
 
 function wordsOf(seed: string): Int32Array {

@@ -19,6 +19,7 @@ export class Room implements SharedSlot {
   #room = 0;
   #touched = true;
   #waiting = false;
+  #isBack = false;
   #nextAt = 0;
   #settledAt = 0;
 
@@ -43,10 +44,14 @@ export class Room implements SharedSlot {
     const refused = wishBetween(this.#wish, wish);
     this.#wish = wish;
     // Some more than is in use, for those who come before the next round.
-    const want = held === 0 && !this.#touched ? 0 : held + Math.max(1, Math.ceil(held / 4)) + refused;
+    const some = held + Math.max(1, Math.ceil(held / 4)) + refused;
+    const inUse = held > 0 || this.#touched;
+    const { count } = this.#figures;
+    // Nobody else wants any of it.
+    const want = !inUse ? 0 : this.#shared.board.machines === 1 ? count : some;
+    this.#isBack = !inUse;
     this.#touched = false;
     this.#waiting = true;
-    const { count } = this.#figures;
     const { h1, h2 } = this.key;
     return {
       h1,
@@ -68,8 +73,10 @@ export class Room implements SharedSlot {
     this.#nextAt = now + (this.#touched ? ROUND_MS : CONFIRM_MS);
     const changed = given !== this.#room;
     this.#room = given;
+    // What was given back is forgotten: who comes next has the share of a machine that has not asked.
+    const since = this.#isBack ? now - 2 * FORGET_MS : now;
     if (this.#held() !== null)
-      Atomics.store(this.#shared.table.words, this.key.p + SPARE, packRoom(given, this.key.h2, now));
+      Atomics.store(this.#shared.table.words, this.key.p + SPARE, packRoom(given, this.key.h2, since));
     return changed;
   }
 

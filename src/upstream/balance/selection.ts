@@ -3,7 +3,7 @@
  * out when something has changed, which one word of the endpoint table tells: a pick compares it, and goes to the policy.
  */
 import type { Exchange } from '../../exchange.js';
-import { DRAINED, type EndpointTable } from '../../shared/endpoint-table.js';
+import { BROKEN, DRAINED, type EndpointTable } from '../../shared/endpoint-table.js';
 import type { Endpoint } from '../endpoint.js';
 import type { Balancer, Candidate, Member, Policy } from './balancer.js';
 import { activeGroup } from './failover.js';
@@ -18,7 +18,7 @@ export interface SelectionOptions {
   readonly zones: ZoneOptions | null;
   /** Milliseconds in which an endpoint that joins or comes back gets its full weight; 0: at once. */
   readonly slowStartMs: number;
-  /** With less than this share available all are asked but those drained; 0: never. */
+  /** With less than this share available all are asked but those drained, and those whose breaker would refuse; 0: never. */
   readonly panicBelow: number;
 }
 
@@ -28,6 +28,8 @@ const RAMP_STEPS = 50;
 const SHORTEST_STEP_MS = 100;
 /** Some reasons end with time, which an endpoint notices when it is asked: so often, while one is not available. */
 const ASK_AGAIN_MS = 20;
+/** Not even panic asks these: an operator has taken them out, or their breaker lets nothing through. */
+const FIRMLY_OUT = DRAINED | BROKEN;
 
 export class Selection implements Balancer {
   readonly #options: SelectionOptions;
@@ -59,7 +61,7 @@ export class Selection implements Balancer {
   admits(slot: number): boolean {
     this.#keepUp();
     const reasons = this.#options.table.reasons(slot);
-    return this.#panicking ? (reasons & DRAINED) === 0 : reasons === 0;
+    return this.#panicking ? (reasons & FIRMLY_OUT) === 0 : reasons === 0;
   }
 
   #keepUp(): void {
@@ -90,7 +92,7 @@ export class Selection implements Balancer {
     const undrained = this.#members.filter(({ slot }) => (table.reasons(slot) & DRAINED) === 0);
     if (available.length >= undrained.length * panicBelow) return available;
     this.#panicking = true;
-    return undrained;
+    return undrained.filter(({ slot }) => (table.reasons(slot) & BROKEN) === 0);
   }
 
   /** The zone is short when others of the same group would be there. */

@@ -1,4 +1,5 @@
 /** Two machines in one process, each with its table and its primary's part, and a real Redis: what is counted here is known there. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { LimitConfig } from '../../../src/config/schema/limits/limits.ts';
 import { limit } from '../../../src/config/schema/limits/limits.ts';
@@ -168,6 +169,17 @@ describe('requests in flight', () => {
       { withinMs: 10_000 },
     );
     expect(askThere().admitted).toBe(false);
+  });
+});
+
+describe('room for requests in flight that was given back', () => {
+  it('is there for a crowd that comes a moment later', async () => {
+    const here = await Machine.open((await openRedis()).url);
+    const ask = here.under({ algorithm: 'concurrency', max: 6 });
+    for (const { hold } of times(6, ask)) here.release(hold);
+    // Given back, and not yet too old to be believed.
+    await sleep(1_500);
+    expect(admitted(times(7, ask))).toBe(6);
   });
 });
 

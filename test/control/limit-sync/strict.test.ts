@@ -10,6 +10,13 @@ const LIMITS = {
   login: { by: ['header:x-user'], rate: '5/min', mode: 'strict' },
   window: { by: ['header:x-user'], rate: '4/h', algorithm: 'sliding-window', mode: 'strict' },
   paid: { by: ['header:x-user'], rate: '30/h', cost: { header: 'x-cost' }, mode: 'strict' },
+  daily: {
+    by: ['header:x-user'],
+    algorithm: 'quota',
+    max: 3,
+    per: 'day',
+    mode: 'strict',
+  },
   plain: { by: ['global'], rate: '300/s', burst: 50 },
 };
 
@@ -33,6 +40,15 @@ beforeAll(async () => {
         name: 'both',
         match: { path: '/both' },
         limit: [{ by: ['global'], rate: '1000/h', mode: 'local' }, 'login'],
+        respond: { body: 'hi' },
+      },
+      {
+        name: 'behind-queue',
+        match: { path: '/behind-queue' },
+        limit: [
+          { by: ['global'], rate: '2/s', burst: 1, mode: 'local', over: { queue: { deadline: '800ms' } } },
+          'login',
+        ],
         respond: { body: 'hi' },
       },
     ],
@@ -77,6 +93,22 @@ describe('a strict limit', () => {
     expect(admitted(await ask('/paid', 'alice', 4, { 'x-cost': '1' }))).toBe(2);
   });
 
+  it('may be a quota that ends with its period', async () => {
+    const untilMidnight = Math.ceil((86_400_000 - (Date.now() % 86_400_000)) / 1000);
+    const answers = await ask('/daily', 'alice', 10);
+    expect(admitted(answers)).toBe(3);
+    const refused = answers.find(({ status }) => status === 429)!;
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(untilMidnight + 5);
+    expect(refused.headers.get('ratelimit')).toMatch(/^"daily";r=0;t=\d+$/);
+  });
+
+  it('tells a dear request to wait for all that it costs', async () => {
+    await ask('/paid', 'frank', 1, { 'x-cost': '30' });
+    const [dear] = await ask('/paid', 'frank', 1, { 'x-cost': '10' });
+    // 30 per hour: ten are there in twenty minutes.
+    expect(Number(dear!.headers.get('retry-after'))).toBeGreaterThan(1_000);
+  });
+
   it('that refuses has consumed nothing of the other limits', async () => {
     await ask('/both', 'carol', 6);
     await ask('/both', 'carol', 20);
@@ -84,6 +116,18 @@ describe('a strict limit', () => {
     // Carol was admitted five times, Dave once: of the half an hour's refill nothing is seen yet.
     const left = Number(/"both\/1";r=(\d+)/.exec(answer!.headers.get('ratelimit')!)![1]);
     expect(left).toBeGreaterThanOrEqual(1000 - 6);
+  });
+
+  it('lets nobody pass who waits for his turn at another limit', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        fetch(`${gateways[0]!.url}/behind-queue`, { headers: { 'x-user': 'erin' } }),
+      ),
+    );
+    expect(admitted(answers)).toBeGreaterThan(0);
+    expect(admitted(answers)).toBeLessThanOrEqual(3);
+    // Those who were refused there were not counted here.
+    expect(admitted(await ask('/login', 'erin', 5))).toBe(5 - admitted(answers));
   });
 
   it('falls to the share of the machine while Redis stands still, and makes nobody wait for long', async () => {

@@ -1,6 +1,6 @@
 /** Which endpoints may be chosen, and with what weight: zones, groups, slow start, panic. */
 import { describe, expect, it } from 'vitest';
-import { DRAINED, UNHEALTHY } from '../../../src/shared/endpoint-table.ts';
+import { BROKEN, DRAINED, UNHEALTHY } from '../../../src/shared/endpoint-table.ts';
 import { picks, Stable, shares, X } from './stable.ts';
 
 describe('zones', () => {
@@ -239,6 +239,19 @@ describe('panic', () => {
     expect(shares(picks(balancer, 6))).toEqual({ b: 2, c: 2, d: 2 });
     stable.mark('c', UNHEALTHY, false);
     expect(shares(picks(balancer, 4))).toEqual({ c: 2, d: 2 });
+  });
+
+  it('leaves those out whose breaker would refuse', () => {
+    const stable = new Stable({ a: 1, b: 1, c: 1, d: 1 });
+    const balancer = stable.balancer({ panic: '50%' });
+    stable.mark('a', BROKEN);
+    stable.mark('b', BROKEN);
+    stable.mark('c', UNHEALTHY);
+    expect(shares(picks(balancer, 4))).toEqual({ c: 2, d: 2 });
+    stable.mark('c', BROKEN);
+    expect(shares(picks(balancer, 4))).toEqual({ d: 4 });
+    stable.mark('d', BROKEN);
+    expect(balancer.pick(X, null)).toBeNull();
   });
 
   it('is off unless it is asked for', () => {

@@ -5,7 +5,7 @@ import type { Report } from '../report.js';
 
 /** What limits say about other machines: there must be a Redis to meet at. */
 export function checkLimitSync({ settings, routes }: Draft, report: Report): void {
-  const { limits, defaults, redis } = settings;
+  const { limits, plans, defaults, redis } = settings;
   const look = ({ mode, algorithm, over }: LimitConfig, path: Path) => {
     const at = report.written([...path, 'mode'], path);
     if ((mode === 'synced' || mode === 'strict') && redis === null) {
@@ -37,14 +37,19 @@ export function checkLimitSync({ settings, routes }: Draft, report: Report): voi
     }
   };
   for (const [name, limit] of Object.entries(limits)) look(limit, ['limits', name]);
+  for (const [name, plan] of Object.entries(plans)) lookAll(plan.limits, ['plans', name, 'limits']);
   lookAll(defaults.limit, ['defaults', 'limit']);
   for (const { route, index } of routes) lookAll(route?.filters.limit, ['routes', index, 'limit']);
 }
 
 /** Whether limits give Redis something to do. */
 export function limitsUseRedis({ settings, routes }: Draft): boolean {
-  const { limits, defaults } = settings;
-  return [defaults, ...routes.flatMap(({ route }) => route?.filters ?? [])].some(({ limit }) =>
-    (limit ?? []).some((one) => (typeof one === 'string' ? limits[one] : one)?.mode !== 'local'),
+  const { limits, plans, defaults } = settings;
+  const listed = [defaults, ...routes.flatMap(({ route }) => route?.filters ?? [])].flatMap(
+    ({ limit }) => limit ?? [],
+  );
+  const ofPlans = Object.values(plans).flatMap((plan) => plan.limits);
+  return [...listed, ...ofPlans].some(
+    (one) => (typeof one === 'string' ? limits[one] : one)?.mode !== 'local',
   );
 }

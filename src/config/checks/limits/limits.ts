@@ -40,7 +40,7 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
     const own = item.route.filters.limit;
     const path = own === undefined ? ['defaults', 'limit'] : ['routes', item.index, 'limit'];
     const listed = own ?? defaults.limit ?? [];
-    checkCompany(listed, path, limits, report);
+    checkCompany(listed, path, settings, report);
     checkKeys(item, listed, path, limits, Boolean(authOf(item, defaults)), ofPlans, report);
   }
   for (const name of names) {
@@ -54,17 +54,25 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
 function checkCompany(
   listed: Listed,
   path: Path,
-  limits: Readonly<Record<string, LimitConfig>>,
+  { limits, plans }: Pick<Draft['settings'], 'limits' | 'plans'>,
   report: Report,
 ): void {
-  const configs = listed.map((one) => (typeof one === 'string' ? limits[one] : one));
-  const adaptive = configs.findIndex((config) => config?.algorithm === 'adaptive');
-  if (adaptive < 0 || !configs.some((config) => config !== undefined && config.over !== 'reject')) return;
-  report.mistake({
-    path: report.written([...path, adaptive], path),
-    message: 'an adaptive limit cannot stand beside one that lets requests wait',
-    expected: 'one of the two',
-  });
+  const configOf = (one: string | LimitConfig) => (typeof one === 'string' ? limits[one] : one);
+  const isAdaptive = (one: string | LimitConfig) => configOf(one)?.algorithm === 'adaptive';
+  const plan = listed.indexOf(PLAN);
+  const ofPlans = plan < 0 ? [] : Object.values(plans).map((one) => one.limits);
+  const together = ofPlans.length === 0 ? [listed] : ofPlans.map((own) => [...listed, ...own]);
+  for (const all of together) {
+    const queued = all.some((one) => (configOf(one)?.over ?? 'reject') !== 'reject');
+    if (!queued || !all.some(isAdaptive)) continue;
+    const own = listed.findIndex(isAdaptive);
+    report.mistake({
+      path: report.written([...path, own < 0 ? plan : own], path),
+      message: 'an adaptive limit cannot stand beside one that lets requests wait',
+      expected: 'one of the two',
+    });
+    return;
+  }
 }
 
 function authOf({ route }: DraftRoute, defaults: Draft['settings']['defaults']): unknown {

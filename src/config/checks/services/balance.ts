@@ -1,3 +1,4 @@
+import { allowedServices } from '../../../route/dynamic.js';
 import { paramNames } from '../../../route/pattern.js';
 import { didYouMean } from '../../did-you-mean.js';
 import type { Draft, DraftRoute } from '../../draft.js';
@@ -11,12 +12,21 @@ export function checkBalance(draft: Draft, report: Report): void {
   for (const [name, service] of draft.services) {
     if (service === undefined) continue;
     const path = ['services', name];
-    const routes = draft.routes.filter(({ raw }) => raw.service === name);
+    const routes = draft.routes.filter((item) => leadsTo(item, name, draft.services));
     checkKey(service, routes, draft, path, report);
     checkPriorities(service, path, report);
     checkSticky(name, service, cookies, path, report);
   }
   checkZones(draft, report);
+}
+
+/** Also where the path names the service, or it takes the place of another one. */
+function leadsTo({ raw, route }: DraftRoute, name: string, services: Draft['services']): boolean {
+  return (
+    raw.service === name ||
+    allowedServices({ allow: route?.allow }, services).includes(name) ||
+    (route?.fallback ?? []).some((step) => step.service === name)
+  );
 }
 
 function checkKey(

@@ -95,7 +95,7 @@ const after = z
   .union([
     z
       .string()
-      .regex(PERCENTILE)
+      .regex(PERCENTILE, { error: 'p50 to p99.9, or a duration such as 50ms' })
       .transform((value, context): { quantile: number } | { ms: number } => {
         const quantile = Number(PERCENTILE.exec(value)?.[1]) / 100;
         if (quantile >= 0.5) return { quantile };

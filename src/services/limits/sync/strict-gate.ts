@@ -42,19 +42,22 @@ export function strictStage(
 ): Stage {
   const strict = limits.map((limit) => new StrictLimit(limit, env, route, hooks));
   return function askRedis(x) {
-    if (before !== null && before(x) === ANSWERED) return ANSWERED;
-    return askAll(strict, x, env, hooks);
+    const verdict = before === null ? CONTINUE : before(x);
+    if (verdict === ANSWERED) return ANSWERED;
+    // All keys before the first pause: hashers are shared, and headers are the request's.
+    const asked = strict.map((limit) => limit.prepare(x, env.memory.clock.now()));
+    if (verdict === CONTINUE) return askAll(asked, x, env, hooks);
+    // It waits for its turn at another limit: Redis is asked when that has come.
+    return verdict.then((v) => (v === CONTINUE && !x.done ? askAll(asked, x, env, hooks) : ANSWERED));
   };
 }
 
 async function askAll(
-  strict: readonly StrictLimit[],
+  asked: readonly Asked[],
   x: Exchange,
   env: GateEnv,
   hooks: StrictHooks,
 ): Promise<Verdict> {
-  // All keys before the first pause: hashers are shared, and headers are the request's.
-  const asked = strict.map((limit) => limit.prepare(x, env.memory.clock.now()));
   for (const one of asked) {
     if (await one.ask()) continue;
     const waitS = Math.ceil(one.waitMs / 1000);
@@ -66,6 +69,8 @@ async function askAll(
 }
 
 const A_DAY_S = 86_400;
+/** Redis forgets the count of a period so long after its end. */
+const KEPT_MS = 3_600_000;
 const NO_ROLES: readonly string[] = Object.freeze([]);
 
 class StrictLimit {
@@ -103,16 +108,16 @@ class StrictLimit {
   }
 
   #row({ algorithm }: LimitVariant, [h1, h2]: Int32Array, cost: number, now: number): Row {
-    const { algorithm: kind, rate, burst, max, per } = this.#config;
+    const { algorithm: kind, rate, burst, per } = this.#config;
     const want = Math.ceil(cost);
     const common = { used: 0, want, demand: -1 };
     if (this.#period !== null) {
       const time = this.#env.memory.clock.calendar(now);
       this.#period.locate(time);
       this.#mask.set(this.#period.index);
-      const periodMs = this.#period.end - time + 3_600_000;
+      const periodMs = this.#period.end - time + KEPT_MS;
       const key = { h1: h1! ^ this.#mask.first, h2: h2! ^ this.#mask.second };
-      return { ...common, ...key, kind: 'q', count: max as number, periodMs, cap: 0, used: want, start: 0 };
+      return { ...common, ...key, kind: 'q', count: algorithm.quota, periodMs, cap: 0, used: want, start: 0 };
     }
     const periodMs = typeof per === 'number' ? per : algorithm.windowSeconds * 1000;
     const cap = kind === 'token-bucket' ? (burst ?? algorithm.quota) : algorithm.quota;
@@ -168,9 +173,16 @@ class Asked {
   #decide({ given, left, hintMs }: Reply): boolean {
     const { want, kind, count, periodMs, cap } = this.#row;
     const admitted = kind === 'q' ? given >= 0 : given === want;
-    const missing = kind === 'q' ? 1 : (cap - left) / count;
-    this.#tell(left, missing * periodMs);
-    this.waitMs = kind !== 'q' && want > cap ? Number.POSITIVE_INFINITY : kind === 'q' ? periodMs : hintMs;
+    if (kind === 'q') {
+      const rest = periodMs - KEPT_MS;
+      this.#tell(left, rest);
+      this.waitMs = want > count ? Number.POSITIVE_INFINITY : rest;
+    } else {
+      this.#tell(left, ((cap - left) / count) * periodMs);
+      // Redis says when there is one; a dear request has to wait for all that it costs.
+      const all = kind === 'b' ? ((want - left - 1) / count) * periodMs : 0;
+      this.waitMs = want > cap ? Number.POSITIVE_INFINITY : Math.max(hintMs, all);
+    }
     if (admitted && want > 0) this.#note(() => void answered(this.#asker, returned(this.#row)));
     return admitted;
   }
