@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream';
 import type { Exchange, RequestBody } from '../exchange.js';
 import { bodyPassed } from '../memory.js';
-import type { HttpResponse } from './uws.js';
+import type { HttpResponse } from './addon/uws.js';
 
 /** Held before the client is paused. One read of the listener can add up to 512 KiB to it. */
 const HIGH_WATER_BYTES = 64 * 1024;

@@ -8,13 +8,13 @@ import * as failures from '../errors.js';
 import { Exchange } from '../exchange.js';
 import { normalHost } from '../route/host.js';
 import { canonicalPath, pathFault, validQuery } from '../route/path.js';
+import type { HttpRequest, HttpResponse, us_socket_context_t } from './addon/uws.js';
 import type { TrustedProxies } from './addresses.js';
 import { IncomingBody } from './body.js';
 import { type ClientEvents, HttpClient } from './client.js';
 import { head, type ReservedNames, type UnderscorePolicy } from './head.js';
 import { peers } from './peers.js';
 import { isRequestId, newRequestId } from './request-id.js';
-import type { HttpRequest, HttpResponse, us_socket_context_t } from './uws.js';
 
 /** What the snapshot says about reading requests. */
 export interface CaptureOptions {

@@ -2,8 +2,9 @@
  * Step 6. The client's side of an exchange: writes the answer through uWebSockets.js, as fast as the client reads.
  */
 import type { Client, ClientSocket, Exchange, SocketEvents } from '../exchange.js';
+import { withoutNativeWarnings } from './addon/native-warnings.js';
+import type { HttpResponse, us_socket_context_t } from './addon/uws.js';
 import type { SocketData, SocketLink } from './sockets.js';
-import type { HttpResponse, us_socket_context_t } from './uws.js';
 
 /** What the client's side tells its conductor (gateway.ts). */
 export interface ClientEvents {
@@ -80,7 +81,7 @@ export class HttpClient implements Client {
     // Not within `cork`: when that ends, the listener takes a socket that has kept its address for one that still speaks
     // HTTP, reads its state from what is something else by now, and often enough closes it.
     const key = this.#x.header('sec-websocket-key') ?? '';
-    this.#res.upgrade<SocketData>({ link }, key, protocol, '', context);
+    withoutNativeWarnings(() => this.#res.upgrade<SocketData>({ link }, key, protocol, '', context));
     return link.socket;
   }
 

@@ -7,7 +7,7 @@
 
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
-import type { HttpRequest } from './uws.js';
+import type { HttpRequest } from './addon/uws.js';
 
 export type UnderscorePolicy = 'reject' | 'drop' | 'allow';
 

@@ -1,6 +1,7 @@
 /** Who is at the other end of a connection. There is one such memory per process, as there is one listener. */
+
+import type { HttpResponse } from './addon/uws.js';
 import { addressText } from './addresses.js';
-import type { HttpResponse } from './uws.js';
 
 /** Undocumented, but there since 2023. */
 type WithPort = HttpResponse & { getRemotePort(): number };

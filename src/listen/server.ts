@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
+import { withBoundedReceiveBuffer } from './addon/receive-buffer.js';
+import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './addon/uws.js';
 import { peers } from './peers.js';
-import { withBoundedReceiveBuffer } from './receive-buffer.js';
 import { socketBehavior } from './sockets.js';
-import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './uws.js';
 
 type ListenConfig = Config['listen'];
 

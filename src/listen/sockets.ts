@@ -1,6 +1,6 @@
 /** WebSockets of clients, as the listener has them: one behaviour for all routes, and each socket knows who listens to it. */
 import type { ClientSocket, SocketEvents } from '../exchange.js';
-import type { WebSocket, WebSocketBehavior } from './uws.js';
+import type { WebSocket, WebSocketBehavior } from './addon/uws.js';
 
 /** What the listener keeps with a socket: it copies the members, so there is one. */
 export interface SocketData {

@@ -32,10 +32,7 @@ const DISCARDING = 5;
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1_000;
 
-/**
- * How many times `idle` a client may take before it counts as stalled: the kernel says that there is room only when a
- * third of its buffer (4 MB on fast links) is free again.
- */
+/** How many times `idle` a client may take: the kernel tells of room only when a third of its buffer is free again. */
 const CLIENT_PATIENCE = 4;
 
 export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
@@ -267,7 +264,8 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
   }
 
   #fail(failure: Failure, error: Error | null): void {
-    this.#stop(failure);
+    // Whoever waits for one of our own connections has learnt nothing of the endpoint.
+    this.#stop(this.#connection === null ? failures.SERVICE_BUSY : failure);
     this.#conductor.onFailed(this.#x, this, failure, error);
   }
 

@@ -67,6 +67,7 @@ export class Forwarder implements Conductor {
     x.service = service;
     // Of the service before, if this one takes its place.
     x.stickyCookie = '';
+    x.retryAfterS = 0;
     x.dueAt = Math.min(
       timeouts.total > 0 ? now + timeouts.total : Number.POSITIVE_INFINITY,
       x.startedAt + x.deadlineMs,

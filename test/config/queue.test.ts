@@ -113,3 +113,12 @@ describe('a queue', () => {
     },
   );
 });
+
+it('requests in flight must have room in memory', () => {
+  const text = (max: number) =>
+    `workers: 2\nlimiter: { inFlight: 16 }\n${file(`{ by: [ip], algorithm: concurrency, max: ${max} }`)}`;
+  expect(mistakesIn(text(32))).toEqual([]);
+  expect(mistakesIn(text(33))).toEqual([
+    expect.stringMatching(/limits\.one\.max {2}all workers together have room for 32 requests in flight/),
+  ]);
+});

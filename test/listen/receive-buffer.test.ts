@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import koffi from 'koffi';
 import { expect, it } from 'vitest';
-import { withBoundedReceiveBuffer } from '../../src/listen/receive-buffer.ts';
-import { loadUws } from '../../src/listen/uws.ts';
+import { withBoundedReceiveBuffer } from '../../src/listen/addon/receive-buffer.ts';
+import { loadUws } from '../../src/listen/addon/uws.ts';
 
 const getsockopt = koffi.load(null).func('int getsockopt(int, int, int, _Out_ int *, _Inout_ uint32_t *)');
 

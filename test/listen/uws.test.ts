@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { wantsGlibc238, withoutGlibc238 } from '../../src/listen/glibc.js';
-import { loadUws, type us_listen_socket } from '../../src/listen/uws.js';
+import { wantsGlibc238, withoutGlibc238 } from '../../src/listen/addon/glibc.js';
+import { loadUws, type us_listen_socket } from '../../src/listen/addon/uws.js';
 
 const packageFolder = dirname(createRequire(import.meta.url).resolve('uWebSockets.js'));
 const binary = (arch: string) => join(packageFolder, `uws_linux_${arch}_${process.versions.modules}.node`);
@@ -82,7 +82,7 @@ describe.skipIf(process.platform !== 'linux')('the folder of the copy', () => {
   /** Opens the copy in a process of its own and answers with the type of what it offers. */
   async function openElsewhere(): Promise<string> {
     const script = `
-      import { openPatched } from ${JSON.stringify(new URL('../../dist/listen/uws.js', import.meta.url))};
+      import { openPatched } from ${JSON.stringify(new URL('../../dist/listen/addon/uws.js', import.meta.url))};
       console.log(typeof openPatched(${JSON.stringify(binary(process.arch))}).App);`;
     const env = { ...process.env, XDG_CACHE_HOME: dirname(cache), TMPDIR: temporary };
     const args = ['--input-type=module', '--eval', script];

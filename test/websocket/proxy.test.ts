@@ -79,6 +79,14 @@ describe('the handshake', () => {
     expect(headers).toMatchObject({ 'x-service': 'yes', 'set-cookie': ['a=1', 'b=2'] });
   });
 
+  it('leaves nothing on standard error', async () => {
+    const client = openSocket(`${gateway.url}/game/x`);
+    await client.opened;
+    client.socket.send('x');
+    await client.next();
+    expect(gateway.stderr).toBe('');
+  });
+
   it('offers the service no extension, and the client none', async () => {
     const client = openSocket(`${gateway.url}/game/x`, [], { perMessageDeflate: true });
     const { headers } = await client.opened;

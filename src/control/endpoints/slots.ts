@@ -9,8 +9,8 @@ export interface SlotUse {
 export class Slots {
   readonly #use: SlotUse;
   readonly #byName = new Map<string, number>();
-  /** Given back, the longest ago first. */
-  readonly #free: number[] = [];
+  /** Given back, the longest ago first, with who had it: that one gets it again, for what it left running there. */
+  readonly #free = new Map<string, number>();
   readonly #size: number;
   #next = 0;
 
@@ -23,7 +23,7 @@ export class Slots {
   take(name: string): number | null {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    const slot = this.#next < this.#size ? this.#next++ : this.#idle();
+    const slot = this.#again(name) ?? (this.#next < this.#size ? this.#next++ : this.#idle());
     if (slot === null) return null;
     this.#use.clear(slot);
     this.#byName.set(name, slot);
@@ -40,13 +40,25 @@ export class Slots {
     for (const [name, slot] of this.#byName) {
       if (names.has(name)) continue;
       this.#byName.delete(name);
-      this.#free.push(slot);
+      this.#free.set(name, slot);
     }
   }
 
-  /** Reused as late as possible: only when all others have been given out. */
+  /** What is under way there is its own, and goes on counting. */
+  #again(name: string): number | null {
+    const slot = this.#free.get(name);
+    if (slot === undefined) return null;
+    this.#free.delete(name);
+    return slot;
+  }
+
+  /** Reused for others as late as possible: only when all have been given out. */
   #idle(): number | null {
-    const at = this.#free.findIndex((slot) => this.#use.isIdle(slot));
-    return at < 0 ? null : (this.#free.splice(at, 1)[0] as number);
+    for (const [name, slot] of this.#free) {
+      if (!this.#use.isIdle(slot)) continue;
+      this.#free.delete(name);
+      return slot;
+    }
+    return null;
   }
 }

@@ -106,6 +106,30 @@ describe('rosters', () => {
 });
 
 describe('slots', () => {
+  it('give a name that comes back its former one, as long as nobody else has it', () => {
+    const cleared: number[] = [];
+    const slots = new Slots(2, { isIdle: () => true, clear: (slot) => cleared.push(slot) });
+    expect([slots.take('a'), slots.take('b')]).toEqual([0, 1]);
+    slots.retain(new Set(['a']));
+    slots.retain(new Set());
+    expect([slots.take('a'), cleared]).toEqual([0, [0, 1, 0]]);
+    slots.retain(new Set());
+    expect([slots.take('c'), slots.take('b'), slots.take('a')]).toEqual([1, 0, null]);
+  });
+
+  it('count what still runs at an endpoint that has left when it is back', () => {
+    const { rosters, table } = setUp();
+    const both = configOf({ quotes: ['http://a', 'http://b'] });
+    const one = configOf({ quotes: ['http://b'] });
+    rosters.of(both);
+    rosters.adopt(both);
+    table.inFlight[0] = 3;
+    const slotsOf = (config: Config) => rosters.of(config)[0]?.entries.map(({ slot }) => slot);
+    expect(slotsOf(one)).toEqual([1]);
+    rosters.adopt(one);
+    expect(slotsOf(both)).toEqual([0, 1]);
+  });
+
   const always = { isIdle: () => true, clear: () => {} };
 
   it('are reused when all others are given out, the longest free first', () => {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { paramNames } from '../../../route/pattern.js';
 import { needsIdentity } from '../../../services/limits/key-parts.js';
 import { didYouMean } from '../../did-you-mean.js';
@@ -43,10 +44,25 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
     checkCompany(listed, path, settings, report);
     checkKeys(item, listed, path, limits, Boolean(authOf(item, defaults)), ofPlans, report);
   }
+  checkRoom(settings, report);
   for (const name of names) {
     if (!used.has(name)) {
       report.warning({ path: ['limits', name], at: 'key', message: `no route uses the limit "${name}"` });
     }
+  }
+}
+
+/** What may be in flight at once must have room in memory. */
+function checkRoom({ limits, limiter, workers }: Draft['settings'], report: Report): void {
+  const room = limiter.inFlight * (workers === 'auto' ? availableParallelism() : workers);
+  for (const [name, { algorithm, max }] of Object.entries(limits)) {
+    const most = typeof max === 'object' ? Math.max(...Object.values(max)) : (max ?? 0);
+    if (algorithm !== 'concurrency' || most <= room) continue;
+    report.mistake({
+      path: report.written(['limits', name, 'max'], ['limits', name]),
+      message: `all workers together have room for ${room} requests in flight`,
+      expected: `at most ${room}, or a larger limiter.inFlight`,
+    });
   }
 }
 
