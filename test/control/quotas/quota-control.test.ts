@@ -84,7 +84,8 @@ it('writes by itself, twice a second, and only what has changed', async () => {
   await eventually(() => entries().join() === '1');
   count.add(2, 5);
   await control.flush();
-  expect(entries().sort()).toEqual([1, 5]);
+  // What the reader has opened in this turn of the event loop, it keeps.
+  await eventually(() => entries().sort().join() === '1,5');
 });
 
 it('says that there is no room for all that comes back', async () => {
