@@ -172,15 +172,3 @@ describe('whoever wanders from machine to machine', () => {
     expect(machines[0]!.admitted).toBeGreaterThan(200);
   });
 });
-
-describe('a bucket that is nearly full', () => {
-  it.each([400, 700, 1500, 2900])('admits a few at once after a pause of %i ms', (pauseMs) => {
-    const redis = new ModelRedis();
-    const machine = new ModelMachine(0, { count: 100, periodMs: 1000, burst: 100 }, 1, chance(1));
-    for (let now = 60_000; now < 60_000 + 8 * pauseMs; now += 10) {
-      if ((now - 60_000) % pauseMs === 0) for (let i = 0; i < 10; i++) machine.ask(now);
-      machine.tick(redis, now);
-    }
-    expect(machine.refused).toBe(0);
-  });
-});
