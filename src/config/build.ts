@@ -28,6 +28,7 @@ import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/services/service.js';
 import type { WebSocketConfig } from './schema/websocket.js';
 import type { Config } from './schema.js';
+import { filtersOf } from './uses.js';
 
 /** One route, compiled. */
 export interface Route {
@@ -114,17 +115,13 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
 }
 
 function namedMethods({ defaults, routes }: Config): ReadonlySet<string> {
-  const demanded = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ auth }) =>
-    Object.keys(auth?.methods ?? {}),
-  );
+  const demanded = filtersOf({ defaults, routes }).flatMap(({ auth }) => Object.keys(auth?.methods ?? {}));
   return new Set([...demanded, ...routes.flatMap(({ match }) => match.methods)]);
 }
 
 /** What services take as the gateway's own word about the caller, on whichever route it is said. */
 function reservedNames({ auth, defaults, routes }: Config): string[] {
-  const mapped = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ auth }) =>
-    Object.keys(auth?.claims ?? {}),
-  );
+  const mapped = filtersOf({ defaults, routes }).flatMap(({ auth }) => Object.keys(auth?.claims ?? {}));
   const token = auth.context.jwt?.header;
   return [...IDENTITY_HEADERS, ...mapped, ...(token === undefined ? [] : [token])];
 }

@@ -1,7 +1,6 @@
 /** Reads a configuration file: YAML, environment, schema, then the checks that span several options. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { usesIdempotency } from '../services/idempotency/keeper.js';
 import { checkAuth } from './checks/auth.js';
 import { checkIdempotency } from './checks/idempotency.js';
 import { checkLimitSync } from './checks/limits/limit-sync.js';
@@ -18,8 +17,8 @@ import { checkRegistry } from './checks/services/sources.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
-import { usesQuotas } from './schema/limits/plans.js';
 import type { Config } from './schema.js';
+import { keepsIdentities, usesIdempotency, usesQuotas } from './uses.js';
 import { ConfigDocument } from './yaml/document.js';
 import type { Environment } from './yaml/environment.js';
 import { resolveServiceVariables, withServiceVariables } from './yaml/service-variables.js';
@@ -137,10 +136,10 @@ function nameOfDns({ discover }: Config['services'][string]): string | undefined
 
 /** null: nothing needs a store, and none is wished for. */
 function storeFolder(config: Config, folder: string): string | null {
-  const { data, auth, redis } = config;
-  const byAuth = Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+  const { data, redis } = config;
   const byKeys = redis === null && usesIdempotency(config);
-  return data !== null || byAuth || byKeys || usesQuotas(config) ? resolve(folder, data ?? './data') : null;
+  const isNeeded = keepsIdentities(config) || byKeys || usesQuotas(config);
+  return data !== null || isNeeded ? resolve(folder, data ?? './data') : null;
 }
 
 function withAbsoluteMaterial(auth: AuthConfig, folder: string): AuthConfig {

@@ -1,10 +1,10 @@
 /** The primary's part in limits: the memory that all workers count in, its clock, and what dead workers held. */
 
 import type { WorkerReport } from '../bus/report.js';
-import { usesQuotas } from '../config/schema/limits/plans.js';
 import type { Config } from '../config/schema.js';
+import { usesLimits, usesQuotas } from '../config/uses.js';
 import type { Log } from '../observe/log.js';
-import { memoryOptions, usesLimits } from '../services/limit-keeper.js';
+import { memoryOptions } from '../services/limit-keeper.js';
 import type { LimitMemory } from '../services/limits/memory.js';
 import type { Segment } from '../shared/segment.js';
 import type { Department } from './departments.js';

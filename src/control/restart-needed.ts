@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
-import { usesIdempotency } from '../services/idempotency/keeper.js';
-import { usesLimits } from '../services/limit-keeper.js';
+import { usesIdempotency, usesLimits } from '../config/uses.js';
 
 /** An option that was changed in the file and only counts after a restart. */
 export interface RestartNeeded {

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PrimaryLink } from '../bus.js';
 import type { ProviderConfig } from '../config/schema/auth.js';
 import type { Config } from '../config/schema.js';
+import { filtersOf } from '../config/uses.js';
 import type { Exchange } from '../exchange.js';
 import type { Access, AuditEvent } from './access.js';
 import { anonymous } from './anonymous.js';
@@ -122,10 +123,10 @@ export class PreparedAccess {
 
 const NOTHING_USED = { keysUsed: new Map<string, number>(), sessionsSeen: [] };
 
-function usesAuth({ auth, defaults, routes }: Config): boolean {
-  const here = [defaults, ...routes.map(({ filters }) => filters)].some((filters) => filters.auth);
+function usesAuth(config: Config): boolean {
+  const { auth, routes } = config;
   return (
-    here ||
+    filtersOf(config).some((filters) => filters.auth) ||
     auth.context.jwt !== undefined ||
     routes.some(({ builtin }) => builtin !== undefined && builtin.action !== 'services')
   );

@@ -1,7 +1,8 @@
 /** Limits for a worker, configuration after configuration: their counts are in memory that all workers share. */
 import type { LimitConfig } from '../config/schema/limits/limits.js';
-import { PLAN, usesQuotas } from '../config/schema/limits/plans.js';
+import { PLAN } from '../config/schema/limits/plans.js';
 import type { Config } from '../config/schema.js';
+import { usesLimits, usesQueues, usesQuotas, usesStrict } from '../config/uses.js';
 import type { Log } from '../observe/log.js';
 import type { Env, Stages } from '../pipeline.js';
 import type { AdaptiveCounts } from './limits/adaptive/watch.js';
@@ -146,20 +147,6 @@ export class LimitKeeper {
   }
 }
 
-export function usesLimits({ defaults, routes }: Config): boolean {
-  return [defaults, ...routes.map(({ filters }) => filters)].some(
-    ({ limit }) => limit !== undefined && limit.length > 0,
-  );
-}
-
-function usesQueues({ limits, defaults, routes, plans }: Config): boolean {
-  const listed = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ limit }) => limit ?? []);
-  const ofPlans = Object.values(plans).flatMap((plan) => plan.limits);
-  return [...Object.values(limits), ...ofPlans, ...listed].some(
-    (one) => typeof one !== 'string' && one.over !== 'reject',
-  );
-}
-
 async function openQueues({ memory, engine }: Pick<GateEnv, 'memory' | 'engine'>): Promise<Queues> {
   const [{ Queues }, { WaitingRoom }] = await Promise.all([
     import('./limits/queue/arrival.js'),
@@ -167,13 +154,6 @@ async function openQueues({ memory, engine }: Pick<GateEnv, 'memory' | 'engine'>
   ]);
   const room = new WaitingRoom(memory, engine.decision);
   return new Queues(room, engine.decision, memory.hasher(false));
-}
-
-function usesStrict({ defaults, routes, limits, plans }: Config): boolean {
-  const listed = [defaults, ...routes.map(({ filters }) => filters)].flatMap(({ limit }) => limit ?? []);
-  return [...listed, ...Object.values(plans).flatMap((plan) => plan.limits)].some(
-    (one) => (typeof one === 'string' ? limits[one] : one)?.mode === 'strict',
-  );
 }
 
 /** What the segment has room for. */

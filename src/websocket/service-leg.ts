@@ -1,6 +1,6 @@
 /** The service's end of a WebSocket: frames on the socket that the handshake has left behind. */
 import type { Socket } from 'node:net';
-import { ABNORMAL, isSendable, NO_STATUS } from './close-code.js';
+import { ABNORMAL, isSendable } from './close-code.js';
 import { Receiver, Sender } from './codec.js';
 
 export interface ServiceEvents {
@@ -111,7 +111,7 @@ export class ServiceLeg {
   #concluded(code: number, reason: Buffer): void {
     if (this.#over) return void this.#socket.end();
     this.close(code, reason);
-    this.#events.onServiceClosed(code === NO_STATUS ? NO_STATUS : code, reason.toString());
+    this.#events.onServiceClosed(code, reason.toString());
   }
 
   #faulty(tooBig: boolean): void {

@@ -310,20 +310,3 @@ it('does not count those who waited in vain for one of our own connections', asy
   expect(statuses(await visits(gateway.url, 3))).toEqual([200, 200, 200]);
 });
 
-it('does not count those who waited in vain for one of our own connections', async () => {
-  const { service, mood, held, release } = await moodyService();
-  const gateway = await startGateway(
-    config([service.url], {}, { connections: { max: 1, queue: 20 }, timeouts: { connect: '200ms' } }),
-  );
-  mood.hold = true;
-  const visitors = crowd(gateway.url, 20);
-  await eventually(() => held.length > 0);
-  await sleep(400);
-  mood.hold = false;
-  release();
-  expect((await visitors).filter(({ said }) => said === 'UPSTREAM_CONNECT_TIMEOUT').length).toBeGreaterThan(
-    10,
-  );
-  expect(await breakerOf(gateway)).toMatchObject({ state: 'closed', failed: 0 });
-  expect(statuses(await visits(gateway.url, 3))).toEqual([200, 200, 200]);
-});

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 import type { Draft } from '../draft.js';
 import type { Config } from '../schema.js';
+import { keepsIdentities, sharesLimits, usable, usesIdempotency } from '../uses.js';
 import { checkCertificate } from './certificates.js';
-import { limitsUseRedis } from './limits/limit-sync.js';
 import type { Report } from './report.js';
 
 const LOOPBACK = new BlockList();
@@ -11,7 +11,7 @@ LOOPBACK.addAddress('::1', 'ipv6');
 
 /** What listens: ports, the admin's token, certificates. `folder` is where relative file names start. */
 export function checkListeners(draft: Draft, folder: string, report: Report): void {
-  const { settings, routes } = draft;
+  const { settings } = draft;
   const { listen, admin, redis } = settings;
   if (admin !== null && admin.token === null && !isLoopback(admin.host)) {
     report.mistake({
@@ -27,15 +27,15 @@ export function checkListeners(draft: Draft, folder: string, report: Report): vo
       expected: 'another port',
     });
   }
-  const filters = [settings.defaults, ...routes.flatMap(({ route }) => route?.filters ?? [])];
-  const keyed = filters.some(({ idempotency }) => Boolean(idempotency));
-  const stored = Object.values(settings.auth.providers).some(
-    ({ type }) => type === 'apiKey' || type === 'session',
-  );
-  if (redis !== null && !stored && !keyed && settings.data === null && !limitsUseRedis(draft)) {
+  if (redis !== null && settings.data === null && !usesRedis(draft)) {
     report.warning({ path: ['redis'], at: 'key', message: 'nothing in this configuration uses Redis' });
   }
   if (listen.tls !== null) checkTls(listen.tls, folder, report);
+}
+
+function usesRedis(draft: Draft): boolean {
+  const config = usable(draft);
+  return keepsIdentities(config) || usesIdempotency(config) || sharesLimits(config);
 }
 
 function checkTls(tls: NonNullable<Config['listen']['tls']>, folder: string, report: Report): void {

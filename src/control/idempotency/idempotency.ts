@@ -1,9 +1,9 @@
 /** The primary's part in idempotency keys: it alone talks to the ledger, and keeps the lease of this gateway. */
 import type { PrimaryHandlers } from '../../bus.js';
 import type { Config } from '../../config/schema.js';
+import { usesIdempotency } from '../../config/uses.js';
 import type { Log } from '../../observe/log.js';
 import type { KeyCalls } from '../../services/idempotency/claims.js';
-import { usesIdempotency } from '../../services/idempotency/keeper.js';
 import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { Department } from '../departments.js';
 import type { ClaimBook } from './claim-book.js';

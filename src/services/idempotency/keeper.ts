@@ -1,6 +1,7 @@
 /** Idempotency keys for a worker, configuration after configuration. Loads nothing before a route uses them. */
 import type { PrimaryLink } from '../../bus.js';
 import type { Config } from '../../config/schema.js';
+import { usesIdempotency } from '../../config/uses.js';
 import type { Env, Stages } from '../../pipeline.js';
 import type { Guard } from './guard.js';
 import type { Settlements } from './settlements.js';
@@ -50,10 +51,6 @@ export class IdempotencyKeeper {
 
 function stagesOf({ check, onHead, onDone }: Guard): Stages {
   return { onRequest: check, onHead, onDone };
-}
-
-export function usesIdempotency({ defaults, routes }: Config): boolean {
-  return [defaults, ...routes.map(({ filters }) => filters)].some(({ idempotency }) => Boolean(idempotency));
 }
 
 /** For configurations without. */

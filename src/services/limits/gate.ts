@@ -67,8 +67,10 @@ export function limitStages(
   const late = limits.filter(({ config }) => needsIdentity(config));
   const all = plans === null ? limits : [...limits, ...plans.limits];
   const strict = all.some(isStrict);
-  const isBoth = (early.length > 0 && (late.length > 0 || plans !== null)) || strict;
+  const isBoth = early.length > 0 && (late.length > 0 || plans !== null);
   const holds = all.some(({ config }) => config.algorithm === 'concurrency');
+  // What is taken may have to be given back: at the end, or when a limit decided later refuses.
+  const reversible = holds || strict;
   const waits = all.some(({ config }) => config.over !== 'reject');
   const adaptive = all.filter(({ config }) => config.algorithm === 'adaptive');
   const watch = adaptive.length === 0 ? null : new AdaptiveWatch(adaptive, env, route);
@@ -81,12 +83,12 @@ export function limitStages(
     if (asking.length === 0) return check;
     return strictStage(check, asking, env, route, { price: priceOf, giveBack });
   };
-  const before = gate(early, isBoth || holds);
+  const before = gate(early, isBoth || reversible);
   // Known when the caller is: a plan's limits are all decided with those that need an identity.
   const after =
     plans === null
-      ? gate(late, holds || strict)
-      : plans.stage((own) => gate([...late, ...own], holds || strict), late.length === 0, holds || strict);
+      ? gate(late, reversible)
+      : plans.stage((own) => gate([...late, ...own], reversible), late.length === 0, reversible);
   return {
     ...(before !== null && { onArrival: before }),
     ...(after !== null && { onRequest: after }),

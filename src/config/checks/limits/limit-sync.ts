@@ -41,15 +41,3 @@ export function checkLimitSync({ settings, routes }: Draft, report: Report): voi
   lookAll(defaults.limit, ['defaults', 'limit']);
   for (const { route, index } of routes) lookAll(route?.filters.limit, ['routes', index, 'limit']);
 }
-
-/** Whether limits give Redis something to do. */
-export function limitsUseRedis({ settings, routes }: Draft): boolean {
-  const { limits, plans, defaults } = settings;
-  const listed = [defaults, ...routes.flatMap(({ route }) => route?.filters ?? [])].flatMap(
-    ({ limit }) => limit ?? [],
-  );
-  const ofPlans = Object.values(plans).flatMap((plan) => plan.limits);
-  return [...listed, ...ofPlans].some(
-    (one) => (typeof one === 'string' ? limits[one] : one)?.mode !== 'local',
-  );
-}

@@ -73,28 +73,6 @@ export const defaultPlan = label()
 export type PlanConfig = z.output<typeof plan>;
 export type PlanQuota = z.output<typeof quota>;
 
-/** What counts must be kept for while no gateway runs. */
-export interface QuotaSettings {
-  readonly limits: Readonly<Record<string, LimitConfig>>;
-  readonly plans: Readonly<Record<string, PlanConfig>>;
-  readonly defaults: { readonly limit?: readonly (string | LimitConfig)[] | undefined };
-  readonly routes: readonly {
-    readonly filters: { readonly limit?: readonly (string | LimitConfig)[] | undefined };
-  }[];
-}
-
-/** Whether any limit that a route names is a quota. */
-export function usesQuotas({ limits, plans, defaults, routes }: QuotaSettings): boolean {
-  const ofPlans = Object.values(plans);
-  const isQuota = (one: string | LimitConfig): boolean => {
-    if (one !== PLAN) return (typeof one === 'string' ? limits[one] : one)?.algorithm === 'quota';
-    return ofPlans.some((plan) => plan.quotas.length > 0 || plan.limits.some(isQuota));
-  };
-  return [defaults.limit, ...routes.map(({ filters }) => filters.limit)].some((listed) =>
-    listed?.some(isQuota),
-  );
-}
-
 /** The limit that a plan's quota is. Its name, which is the same in all plans, is `quota/day`, `quota/24h`. */
 export function limitOfQuota({ requests, ...quota }: PlanQuota): { name: string; config: LimitConfig } {
   const { per } = quota;
