@@ -1,6 +1,6 @@
 /**
  * Five gateways with one Redis: `npm run bench -- limits-sync [SECONDS]`. What all admit together of a limit, how much of Redis
- * that takes, and what clients notice when Redis is killed and started again. About two and a half minutes.
+ * that takes, and what clients notice when Redis is killed and started again. About three minutes.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ const UNEQUAL = [1000, 500, 300, 150, 50];
 const AWAY_S = 10;
 /** More than a request takes here, less than a stall. */
 const STALL_MS = 5;
+/** Part of the requests. */
+const MORE_STALLS = 0.001;
 
 interface Gateway {
   readonly process: Launched;
@@ -147,8 +149,19 @@ async function low(gateways: Gateway[], seconds: number, paces: readonly number[
   return all.admitted / all.seconds;
 }
 
-/** What clients waited while Redis came and went, next to the same load with nothing happening. */
-async function killed(gateways: Gateway[], redis: RunningRedis) {
+interface Loss {
+  readonly away: Phase;
+  readonly healed: Phase;
+  readonly bad: number;
+  /** Milliseconds, sorted. */
+  readonly waits: readonly number[];
+}
+
+/**
+ * What clients wait while a Redis comes and goes. Killing and starting a process disturbs a small machine by itself, so this is
+ * measured with a Redis that nobody uses, too.
+ */
+async function killed(gateways: Gateway[], redis: RunningRedis): Promise<Loss> {
   const crowd = new Crowd(gateways, '/away', [400, 400, 400, 400, 400]);
   await sleep(5000);
   const quiet = crowd.now();
@@ -162,28 +175,26 @@ async function killed(gateways: Gateway[], redis: RunningRedis) {
   await sleep(3000);
   const after = crowd.now();
   await crowd.stop();
-  const around = after.latencies.slice().sort((a, b) => a - b);
-  const before = quiet.latencies.slice().sort((a, b) => a - b);
-  const slow = (all: number[]) => all.filter((ms) => ms > STALL_MS).length / all.length;
   return {
     away: between(quiet, away),
     healed: between(back, after),
     bad: after.bad,
-    p50: [before[Math.floor(before.length / 2)], around[Math.floor(around.length / 2)]] as number[],
-    p99: [before[Math.floor(before.length * 0.99)], around[Math.floor(around.length * 0.99)]] as number[],
-    max: [before.at(-1), around.at(-1)] as number[],
-    slow: [slow(before), slow(around)],
+    waits: after.latencies.toSorted((a, b) => a - b),
   };
 }
 
+const above = (waits: readonly number[]) => waits.filter((ms) => ms > STALL_MS).length / waits.length;
+
 export async function runLimitsSync(seconds: number): Promise<boolean> {
   const redis = await startRedis();
+  const bystander = await startRedis();
   const gateways = await startGateways(redis.url);
   try {
     const unequal = await high(gateways, redis, seconds, UNEQUAL);
     const equal = await high(gateways, redis, seconds / 2, [400, 400, 400, 400, 400]);
     const few = await low(gateways, seconds, [2, 2, 2, 2, 2]);
     const uneven = await low(gateways, seconds, [20, 5, 2, 1, 0.5]);
+    const other = await killed(gateways, bystander);
     const loss = await killed(gateways, redis);
     const percent = (part: number) => `${(100 * part).toFixed(2)} %`;
     const perSecond = (rate: number) => `${rate.toFixed(2)}/s`;
@@ -221,15 +232,24 @@ export async function runLimitsSync(seconds: number): Promise<boolean> {
       String(loss.away.admitted),
       loss.away.admitted <= most,
     );
-    const extra = Math.max(0, loss.slow[1]! - loss.slow[0]!);
-    bar(`requests above ${STALL_MS} ms, more than before`, '<= 0.5 %', percent(extra), extra <= 0.005);
+    const extra = Math.max(0, above(loss.waits) - above(other.waits));
+    bar(
+      `requests above ${STALL_MS} ms, more than when a Redis of nobody's is killed and restarted`,
+      `<= ${percent(MORE_STALLS)}`,
+      percent(extra),
+      extra <= MORE_STALLS,
+    );
     const waits = table(
-      ['', 'p50', 'p99', 'max', `above ${STALL_MS} ms`],
-      ['before', 'with the kill and the restart'].map((name, i) => [
-        name,
-        ...[loss.p50, loss.p99, loss.max].map((pair) => `${pair[i]!.toFixed(2)} ms`),
-        percent(loss.slow[i] as number),
-      ]),
+      ['killed and restarted', 'p50', 'p99', 'p99.9', 'max', `above ${STALL_MS} ms`],
+      Object.entries({ "a Redis of nobody's": other.waits, 'that of the gateways': loss.waits }).map(
+        ([name, all]) => [
+          name,
+          ...[0.5, 0.99, 0.999, 1].map(
+            (part) => `${(all[Math.ceil((all.length - 1) * part)] as number).toFixed(2)} ms`,
+          ),
+          percent(above(all)),
+        ],
+      ),
     );
     const more = [
       `Commands that Redis itself counts, those inside the script included: ${unequal.processed.toFixed(3)} per request.`,
@@ -240,5 +260,6 @@ export async function runLimitsSync(seconds: number): Promise<boolean> {
   } finally {
     await Promise.all(gateways.map((one) => one.process.stop()));
     await redis.stop();
+    await bystander.stop();
   }
 }
