@@ -52,7 +52,7 @@ export function itKeepsTheContract(makeLog: (onMessage: OnMessage) => Promise<Lo
     await fill(log, 5);
     const { epoch } = (await ask(log, 'a', null)).head;
     const recovery = await ask(log, 'a', { offset: 3, epoch });
-    expect(recovery).toMatchObject({ recovered: true, head: { offset: 5, epoch } });
+    expect(recovery).toMatchObject({ recovered: true, oldest: 0, head: { offset: 5, epoch } });
     expect(plain(recovery)).toEqual(['4 "m4"', '5 "m5"']);
     expect(await ask(log, 'a', { offset: 5, epoch })).toMatchObject({ recovered: true, missed: [] });
     expect(plain(await ask(log, 'a', { offset: 0, epoch }))).toHaveLength(5);
@@ -85,6 +85,7 @@ export function itKeepsTheContract(makeLog: (onMessage: OnMessage) => Promise<Lo
     expect(plain(await ask(log, 'a', { offset: 90, epoch }))).toHaveLength(10);
     expect(await ask(log, 'a', { offset: 89, epoch })).toMatchObject({
       recovered: false,
+      oldest: 90,
       missed: [],
       latest: { offset: 100, data: '"m100"' },
     });
@@ -95,7 +96,7 @@ export function itKeepsTheContract(makeLog: (onMessage: OnMessage) => Promise<Lo
     const { log } = await setUp();
     await fill(log, 3, { size: 0, ttl: 0 });
     const { head } = await ask(log, 'a', null);
-    expect(await ask(log, 'a', head)).toMatchObject({ recovered: true, missed: [] });
+    expect(await ask(log, 'a', head)).toMatchObject({ recovered: true, oldest: 3, missed: [] });
     expect(await ask(log, 'a', { ...head, offset: 2 })).toMatchObject({
       recovered: false,
       latest: { offset: 3 },

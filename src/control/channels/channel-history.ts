@@ -58,6 +58,7 @@ export class ChannelHistory {
     const recovered = missing >= 0 && missing <= this.#length;
     return {
       head: this.head,
+      oldest: this.#offset - this.#length,
       recovered,
       missed: recovered ? this.#kept.slice(this.#kept.length - missing) : [],
       latest: this.#latest,

@@ -26,6 +26,8 @@ export interface HistoryOptions {
 /** What somebody gets who subscribes. */
 export interface Recovery {
   readonly head: Position;
+  /** Positions from this offset on can still be recovered, up to `head`; those before it cannot. */
+  readonly oldest: number;
   /** Nothing lies between what was seen and `missed`. False also without a position: there is nothing to come back to. */
   readonly recovered: boolean;
   /** From the position up to `head`, in order; empty unless `recovered`. */
