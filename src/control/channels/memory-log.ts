@@ -1,14 +1,6 @@
 /** The log of channels of one machine, in memory: it ends with the process, and within a bound. */
 import { ChannelHistory } from './channel-history.js';
-import type {
-  ChannelLog,
-  ChannelState,
-  HistoryOptions,
-  Message,
-  OnMessage,
-  Position,
-  Recovery,
-} from './log.js';
+import type { ChannelLog, ChannelState, HistoryOptions, OnMessage, Position, Recovery } from './log.js';
 import { LogUnavailable } from './log.js';
 
 export interface MemoryLogOptions {
@@ -154,4 +146,3 @@ export class MemoryLog implements ChannelLog {
     return result;
   }
 }
-
