@@ -7,16 +7,16 @@ import type { PresenceEvent } from '../../../src/services/channels/presence.ts';
 export const who = (id: string, info: string | null = null) => ({ id, user: id, info });
 
 export function itKeepsPresence(makeBook: (onPresence: OnPresence) => PresenceBook): void {
-  function setUp(watched = ['a']) {
+  async function setUp(watched = ['a']) {
     const events: string[] = [];
     const book = makeBook((channel, event) => events.push(`${channel} ${told(event)}`));
     onTestFinished(() => book.close());
-    for (const channel of watched) book.watch(channel);
+    for (const channel of watched) await book.watch(channel);
     return { book, events };
   }
 
   it('lists members in order, each once however many sockets it has', async () => {
-    const { book } = setUp();
+    const { book } = await setUp();
     book.join('a', 1, 's1', who('zoe', '{"color":"red"}'), 0);
     book.join('a', 1, 's2', who('adam'), 0);
     book.join('a', 2, 's1', who('adam'), 0);
@@ -36,7 +36,7 @@ export function itKeepsPresence(makeBook: (onPresence: OnPresence) => PresenceBo
   });
 
   it('lists many members page by page', async () => {
-    const { book } = setUp();
+    const { book } = await setUp();
     for (let i = 0; i < 250; i++) book.join('a', 1, `s${i}`, who(`u${1000 + i}`), 0);
     await expect.poll(async () => (await book.list('a', '', 1)).total).toBe(250);
     const seen: string[] = [];
@@ -53,8 +53,7 @@ export function itKeepsPresence(makeBook: (onPresence: OnPresence) => PresenceBo
   });
 
   it('tells of the first socket of a member and of the last one', async () => {
-    const { book, events } = setUp();
-    await settled();
+    const { book, events } = await setUp();
     book.join('a', 1, 's1', who('adam'), 0);
     book.join('a', 2, 's2', who('adam'), 0);
     await expect.poll(() => events).toEqual(['a join adam']);
@@ -67,8 +66,7 @@ export function itKeepsPresence(makeBook: (onPresence: OnPresence) => PresenceBo
   });
 
   it('does not tell of a connection that comes back in time', async () => {
-    const { book, events } = setUp();
-    await settled();
+    const { book, events } = await setUp();
     book.join('a', 1, 's1', who('adam'), 300);
     await expect.poll(() => events).toEqual(['a join adam']);
     for (let i = 2; i < 6; i++) {
@@ -83,8 +81,7 @@ export function itKeepsPresence(makeBook: (onPresence: OnPresence) => PresenceBo
   });
 
   it('knows that all who were on a worker are gone with it', async () => {
-    const { book, events } = setUp();
-    await settled();
+    const { book, events } = await setUp();
     for (let i = 0; i < 20; i++) book.join('a', 1, `s${i}`, who(`u${i}`), 0);
     book.join('a', 2, 's', who('u0'), 0);
     await expect.poll(() => events.length).toBe(20);
@@ -96,9 +93,8 @@ export function itKeepsPresence(makeBook: (onPresence: OnPresence) => PresenceBo
   });
 
   it('tells of what is watched only', async () => {
-    const { book, events } = setUp(['a', 'b']);
+    const { book, events } = await setUp(['a', 'b']);
     book.unwatch('b');
-    await settled();
     book.join('b', 1, 's', who('adam'), 0);
     book.join('a', 1, 's', who('adam'), 0);
     await expect.poll(() => events).toEqual(['a join adam']);

@@ -29,19 +29,19 @@ describe.skipIf(!HAS_REDIS)('presence over machines', () => {
     return book;
   }
 
-  function watching(place = redis.url) {
+  async function watching(place = redis.url) {
     const events: string[] = [];
     const book = machine((_, event) => {
       events.push(event.event === 'sync' ? `sync ${event.page.total}` : `${event.event} ${event.member.id}`);
     }, place);
-    book.watch('a');
+    await book.watch('a');
     return { book, events };
   }
 
   itKeepsPresence((onPresence) => machine(onPresence));
 
   it('counts a user on several machines once, and tells all of them the same', async () => {
-    const [one, two] = [watching(), watching()];
+    const [one, two] = [await watching(), await watching()];
     one.book.join('a', 1, 's', who('eve'), 0);
     await expect.poll(() => two.events).toEqual(['join eve']);
     two.book.join('a', 1, 's', who('eve'), 0);
@@ -61,7 +61,7 @@ describe.skipIf(!HAS_REDIS)('presence over machines', () => {
   });
 
   it('does not tell of a client that moves to another machine in time', async () => {
-    const [one, two] = [watching(), watching()];
+    const [one, two] = [await watching(), await watching()];
     one.book.join('a', 1, 's', who('eve'), 2000);
     await expect.poll(() => two.events).toEqual(['join eve']);
     one.book.leave('a', 1, 's');
@@ -74,7 +74,7 @@ describe.skipIf(!HAS_REDIS)('presence over machines', () => {
   });
 
   it('forgets whoever was on a machine that died', async () => {
-    const { book, events } = watching();
+    const { book, events } = await watching();
     book.join('a', 1, 's', who('adam'), 0);
     await expect.poll(() => events).toEqual(['join adam']);
     // As a machine leaves it that says nothing any more.
@@ -93,7 +93,7 @@ describe.skipIf(!HAS_REDIS)('presence over machines', () => {
   it('tells everything again to a Redis that has lost it, and says what it knows meanwhile', async () => {
     const own = await startRedis();
     onTestFinished(() => own.stop());
-    const { book, events } = watching(own.url);
+    const { book, events } = await watching(own.url);
     book.join('a', 1, 's', who('adam'), 0);
     await expect.poll(() => events).toEqual(['join adam']);
     await own.kill();
@@ -109,7 +109,7 @@ describe.skipIf(!HAS_REDIS)('presence over machines', () => {
   }, 20_000);
 
   it('takes away what is no presence, and leaves nothing for ever', async () => {
-    const { book, events } = watching();
+    const { book, events } = await watching();
     const prefix = 'sluice:presence:{a}';
     for (const key of ['machines', 'held', 'ids']) await redis.client.set(`${prefix}:${key}`, 'rubbish');
     for (const text of ['', '{}', '{"event":"join","member":{}}', '{"event":"join","member":{"id":1}}'])

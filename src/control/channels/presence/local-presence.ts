@@ -31,7 +31,7 @@ export class LocalPresence implements PresenceBook {
     return { ...this.#attendance.list(channel, after, limit), partial: false };
   }
 
-  watch(channel: string): void {
+  async watch(channel: string): Promise<void> {
     this.#watched.add(channel);
   }
 

@@ -9,8 +9,8 @@ export interface PresenceBook {
   workerGone(worker: number): void;
   /** Members behind the one with this id; never rejects. */
   list(channel: string, after: string, limit: number): Promise<PresencePage>;
-  /** From now on `OnPresence` is called for this channel. */
-  watch(channel: string): void;
+  /** `OnPresence` is called for this channel, for everything that happens after it resolves. Never rejects. */
+  watch(channel: string): Promise<void>;
   unwatch(channel: string): void;
   close(): Promise<void>;
 }

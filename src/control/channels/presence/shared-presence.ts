@@ -94,11 +94,11 @@ export class SharedPresence implements PresenceBook {
     }
   }
 
-  watch(channel: string): void {
+  async watch(channel: string): Promise<void> {
     const feed = presenceFeedOf(channel);
-    if (this.#watched.has(feed)) return;
     this.#watched.set(feed, channel);
-    this.#feed.want(feed).catch(ignore);
+    // While Redis is away: what was missed is told as a whole when it is back.
+    await this.#feed.want(feed).catch(ignore);
   }
 
   unwatch(channel: string): void {
