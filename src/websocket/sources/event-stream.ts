@@ -36,7 +36,7 @@ export class EventStream {
     const lines = (this.#rest + text).split(/\r\n|\r|\n/);
     this.#rest = lines.pop() as string;
     for (const line of lines) this.#line(line);
-    if (this.#size + this.#rest.length > this.#maxBytes) this.#tooLarge();
+    if (!this.#over && this.#size + this.#rest.length > this.#maxBytes) this.#tooLarge();
   }
 
   #line(line: string): void {
