@@ -54,13 +54,14 @@ export class SplitLog implements ChannelLog {
     if (wasOwn) this.#options.onUnfollow(channel);
   }
 
-  /** Another configuration: some may belong into the other log now. */
-  reconsider(): void {
+  /** Another configuration: some may belong into the other log now. Gives those that have a source. */
+  reconsider(): string[] {
     for (const [channel, wasOwn] of [...this.#followed]) {
       if (this.#options.isOwn(channel) === wasOwn) continue;
       this.unfollow(channel);
       this.follow(channel);
     }
+    return [...this.#followed].flatMap(([channel, isOwn]) => (isOwn ? [channel] : []));
   }
 
   look(channel: string): Promise<ChannelState | null> {

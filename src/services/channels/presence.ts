@@ -32,3 +32,17 @@ export type PresenceEvent =
 
 /** Members in one answer, unless fewer are asked for. */
 export const MEMBERS_AT_ONCE = 100;
+
+/** What a worker tells the primary, in order. `socket` is the worker's own word for one of its clients. */
+export type PresenceNews =
+  | { readonly join: string; readonly socket: string; readonly who: Newcomer; readonly graceMs: number }
+  | { readonly leave: string; readonly socket: string }
+  /** Some client wants to hear who comes and goes; or none does any more. */
+  | { readonly watch: string }
+  | { readonly unwatch: string };
+
+/** What the primary tells a worker, in order. */
+export interface PresenceTold {
+  readonly channel: string;
+  readonly event: PresenceEvent;
+}

@@ -35,7 +35,7 @@ async function startMachine(redis: RunningRedis): Promise<Machine> {
     },
     judge: (channel, data) => {
       if (!/^[a-z]+$/.test(channel)) return 'its channel is none';
-      return data === '' ? 'it has no data' : HISTORY;
+      return data === '' ? 'it has no data' : { data, history: HISTORY };
     },
   });
   onTestFinished(async () => {

@@ -80,7 +80,7 @@ describe.skipIf(!HAS_REDIS)('channels are shared', () => {
       place,
       log: quiet,
       append: (channel, messages, history) => logs[0]!.appendAll(channel, messages, history),
-      judge: () => HISTORY,
+      judge: (_, data) => ({ data, history: HISTORY }),
     });
     onTestFinished(() => publications.close());
     for (const name of CHANNELS) {

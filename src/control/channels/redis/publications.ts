@@ -14,8 +14,8 @@ export interface PublicationsOptions {
   readonly place: RedisPlace;
   /** In this order. None of them twice. */
   append(channel: string, messages: readonly Publication[], history: HistoryOptions): Promise<unknown>;
-  /** How the channel is kept, or why a message like this is not taken. */
-  judge(channel: string, data: string): HistoryOptions | string;
+  /** The message and how it is kept, or why it is none. */
+  judge(channel: string, text: string): { readonly data: string; readonly history: HistoryOptions } | string;
   readonly log: Log;
 }
 
@@ -101,12 +101,13 @@ export class Publications {
 
   async #take(entries: readonly Entry[]): Promise<void> {
     const byChannel = new Map<string, { history: HistoryOptions; messages: Publication[] }>();
-    for (const { id, channel = '', data = '' } of entries) {
-      const history = this.#options.judge(channel, data);
-      if (typeof history === 'string') {
-        this.#refuse(id, history);
+    for (const { id, channel = '', data: text = '' } of entries) {
+      const judged = this.#options.judge(channel, text);
+      if (typeof judged === 'string') {
+        this.#refuse(id, judged);
         continue;
       }
+      const { data, history } = judged;
       const known = byChannel.get(channel);
       if (known !== undefined) known.messages.push({ entry: id, data });
       else byChannel.set(channel, { history, messages: [{ entry: id, data }] });

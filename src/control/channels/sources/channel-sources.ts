@@ -14,9 +14,10 @@ export type SourceOptions = Omit<SourceSpec, 'channel' | 'lastId'> & {
 export interface ChannelSourcesEnv {
   /** null: the channel has no service for its source. */
   optionsOf(channel: string): SourceOptions | null;
-  /** Those that live, those first that had rather hold a source of this channel. */
+  /** Workers that may hold a source of this channel: those with subscribers, or any. */
   workersFor(channel: string): readonly number[];
-  open(worker: number, spec: SourceSpec): void;
+  /** Rejects when the worker is not there. */
+  open(worker: number, spec: SourceSpec): Promise<void>;
   close(worker: number, channel: string): void;
   /** A message, in order. */
   append(channel: string, data: string): void;
@@ -33,7 +34,11 @@ interface Source {
   lastId: string;
   /** Nobody is subscribed any more. */
   closing: NodeJS.Timeout | undefined;
+  /** No worker could be found. */
+  retry: NodeJS.Timeout | undefined;
 }
+
+const PLACE_AGAIN_MS = 250;
 
 export class ChannelSources {
   /** Since the start. */
@@ -55,7 +60,7 @@ export class ChannelSources {
       known.closing = undefined;
       return;
     }
-    const source = { options, worker: null, opened: false, lastId: '', closing: undefined };
+    const source: Source = { options, worker: null, opened: false, lastId: '', closing: undefined, retry: undefined };
     this.#sources.set(channel, source);
     this.#place(channel, source);
   }
@@ -84,15 +89,8 @@ export class ChannelSources {
   workerGone(worker: number): void {
     for (const [channel, source] of this.#sources) {
       if (source.worker !== worker) continue;
-      source.worker = null;
-      source.opened = false;
-      this.#place(channel, source);
+      this.#placeElsewhere(channel, source, worker);
     }
-  }
-
-  /** A worker has come: what nobody holds is its own now. */
-  workerReady(): void {
-    for (const [channel, source] of this.#sources) if (source.worker === null) this.#place(channel, source);
   }
 
   /** Another configuration: what it says otherwise is opened anew. `wanted`: channels with subscribers. */
@@ -106,23 +104,47 @@ export class ChannelSources {
   }
 
   close(): void {
-    for (const { closing } of this.#sources.values()) clearTimeout(closing);
+    for (const { closing, retry } of this.#sources.values()) {
+      clearTimeout(closing);
+      clearTimeout(retry);
+    }
     this.#sources.clear();
   }
 
-  #place(channel: string, source: Source): void {
-    const [worker = null] = this.#env.workersFor(channel);
+  /** With the one that holds the fewest; `not`: it has just failed. */
+  #place(channel: string, source: Source, not = 0): void {
+    const workers = this.#env.workersFor(channel).filter((worker) => worker !== not);
+    const loads = new Map<number, number>();
+    for (const { worker } of this.#sources.values())
+      if (worker !== null) loads.set(worker, (loads.get(worker) ?? 0) + 1);
+    const [worker] = [...workers].sort((a, b) => (loads.get(a) ?? 0) - (loads.get(b) ?? 0));
+    if (worker === undefined) return this.#placeLater(channel, source);
     source.worker = worker;
-    if (worker === null) return;
     const { keepMs, ...options } = source.options;
     void keepMs;
-    this.#env.open(worker, { ...options, channel, lastId: source.lastId });
+    this.#env.open(worker, { ...options, channel, lastId: source.lastId }).catch(() => {
+      if (this.#sources.get(channel) === source && source.worker === worker)
+        this.#placeElsewhere(channel, source, worker);
+    });
+  }
+
+  #placeElsewhere(channel: string, source: Source, not: number): void {
+    source.worker = null;
+    source.opened = false;
+    this.#place(channel, source, not);
+  }
+
+  #placeLater(channel: string, source: Source): void {
+    source.retry = setTimeout(() => {
+      if (this.#sources.get(channel) === source) this.#place(channel, source);
+    }, PLACE_AGAIN_MS).unref();
   }
 
   #close(channel: string): void {
     const source = this.#sources.get(channel);
     if (source === undefined) return;
     clearTimeout(source.closing);
+    clearTimeout(source.retry);
     this.#sources.delete(channel);
     if (source.worker !== null) this.#env.close(source.worker, channel);
     // Nobody knows what the service says until somebody asks again.
