@@ -3,6 +3,7 @@
  * 'advanced', so typed arrays travel as they are), one in the primary's own process directly.
  */
 import type { ChildProcess } from 'node:child_process';
+import type { ChannelAsks, ChannelCalls } from './bus/channel-calls.js';
 import { type AnswerMessage, type CallMessage, PendingCalls } from './bus/pending-calls.js';
 import type { WorkerReport } from './bus/report.js';
 import type { Config } from './config/schema.js';
@@ -29,7 +30,7 @@ export interface Supplies {
 }
 
 /** What the primary asks of a worker: the argument and the answer of each call. */
-export interface WorkerCalls {
+export interface WorkerCalls extends ChannelCalls {
   /**
    * The first call: build the configuration and listen. `port` is never 0: all workers share it.
    */
@@ -64,7 +65,7 @@ export interface PrimaryCalls extends KeyCalls {
 }
 
 /** What a worker says by itself. */
-export interface WorkerNews {
+export interface WorkerNews extends ChannelAsks {
   /** Its process runs and takes calls. */
   hello: null;
   /** Once per second. */

@@ -134,6 +134,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
 
   #forward(x: Exchange, route: Route): void {
     if (route.answer !== null) return answerOwn(x, route.answer(x));
+    if (route.channels !== null) return route.channels(x);
     if (route.service !== null) this.#forwarder.forward(x, route, route.service); // 4 and 5
   }
 

@@ -108,6 +108,7 @@ class Primary implements ControlPlane {
       lines,
       onKeys: (set) => this.#supervisor.takeKeys(set),
       onRoster: (roster) => this.#supervisor.takeRoster(roster),
+      callWorker: (id, name, argument) => this.#supervisor.call(id, name, argument),
     });
     const { handlers, supplies, workerGone, reported } = this.#departments;
     this.#supervisor = new Supervisor({
@@ -122,6 +123,7 @@ class Primary implements ControlPlane {
       supplies,
       onGone: workerGone,
       onReport: reported,
+      onChannelAsks: this.#departments.channels.asked,
     });
     this.#reloader = new Reloader({
       file: options.file,
@@ -176,6 +178,7 @@ class Primary implements ControlPlane {
   drain = (service: string, endpoint: string, drained: boolean) =>
     this.#departments.endpoints.drain(service, endpoint, drained);
   services = () => this.#departments.endpoints.services();
+  channels = () => this.#departments.channels;
   limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {

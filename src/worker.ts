@@ -30,6 +30,7 @@ import { trimHeap } from './shared/mapping.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
+import { WorkerChannels } from './websocket/channels/worker-channels.js';
 import type { SocketKeeper } from './websocket/keeper.js';
 
 const REPORT_EVERY_MS = 1000;
@@ -52,6 +53,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
   #sockets: SocketKeeper | null = null;
+  readonly #channels: WorkerChannels;
   readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
@@ -70,6 +72,9 @@ export class GatewayWorker implements WorkerHandlers {
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
+    this.#channels = new WorkerChannels(primary, (topic, text) =>
+      this.#running?.listener.publish(topic, text),
+    );
     this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
   }
 
@@ -109,6 +114,10 @@ export class GatewayWorker implements WorkerHandlers {
 
   /** The keys of an issuer have changed. */
   keys = (set: KeySet) => this.#access.takeKeys(set);
+
+  channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
+
+  broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
 
   /** A second call joins the first. */
   drain = ({ timeoutMs }: { timeoutMs: number }) => {
@@ -159,15 +168,17 @@ export class GatewayWorker implements WorkerHandlers {
     const overload = await this.#overload.prepare(config, gateway, log);
     const sockets = await this.#socketsFor(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
+    const channels = await this.#channels.prepare(config, gateway);
     const prepared = await this.#access.prepare(config);
     try {
-      const services = { access: prepared.access, limits, overload, idempotency };
+      const services = { access: prepared.access, limits, overload, idempotency, channels };
       gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    channels?.adopt();
     await this.#overload.adopt(config);
   }
 
@@ -183,10 +194,13 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs * SOCKETS_SHARE);
+    this.#channels.drain(timeoutMs * SOCKETS_SHARE);
     listener.stopAccepting();
     const startedAt = performance.now();
     const elapsedMs = () => performance.now() - startedAt;
-    const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
+    const lastEndAt = () =>
+      Math.max(this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY, this.#channels.lastEndAt);
+    const lastClose = () => performance.now() - lastEndAt();
     const isDone = () =>
       listener.connections() === 0 ||
       (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
@@ -216,6 +230,7 @@ export class GatewayWorker implements WorkerHandlers {
       ...this.#access.report(),
       limits: this.#limits.report(),
       sockets: this.#sockets?.report() ?? null,
+      channels: this.#channels.report(),
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),
       overload: this.#overload.report(),
@@ -253,6 +268,8 @@ export function runWorker(): Promise<number> {
       apply: (argument) => worker.apply(argument),
       keys: (set) => worker.keys(set),
       roster: (roster) => worker.roster(roster),
+      channelNews: (news) => worker.channelNews(news),
+      broadcast: (broadcast) => worker.broadcast(broadcast),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

@@ -30,6 +30,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 const FILTERS_MAY_KNOW = [
   'config/collections.ts',
   'config/fields.ts',
+  'config/schema/demands.ts',
   'config/schema/limits/limits.ts',
   'config/units.ts',
   'errors.ts',

@@ -24,6 +24,7 @@ import type { FallbackStep } from '../upstream/retry/fallback.js';
 import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
 import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
+import type { ChannelDoors } from '../websocket/channels/worker-channels.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/services/service.js';
 import type { WebSocketConfig } from './schema/websocket.js';
@@ -52,6 +53,8 @@ export interface Route {
   readonly retries: RetryPolicy | null | undefined;
   /** What to do instead when the service fails; null: nothing. */
   readonly fallback: readonly FallbackStep[] | null;
+  /** The gateway itself is the other end; null: the route has no channels. */
+  readonly channels: ((x: Exchange) => void) | null;
   /** null: handshakes are ordinary requests. */
   readonly websocket: WebSocketConfig | null;
 }
@@ -78,7 +81,10 @@ export interface Workshop {
 }
 
 /** What filters may ask for. */
-export type FilterServices = Omit<Env, 'route'>;
+export type FilterServices = Omit<Env, 'route'> & {
+  /** null: no route has channels. */
+  readonly channels?: ChannelDoors | null;
+};
 
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
@@ -197,6 +203,7 @@ function buildRoute(
     keepHost: route.rewrite.host === 'keep',
     retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
     fallback: buildFallback(route, services, metrics),
+    channels: route.channels && (forFilters.channels as ChannelDoors).open(route, names, forFilters.access),
     websocket: route.websocket,
   };
 }

@@ -66,3 +66,8 @@ export function usesIdempotency(config: Filtering): boolean {
 export function keepsIdentities({ auth }: Pick<Config, 'auth'>): boolean {
   return Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
 }
+
+/** Whether clients can subscribe to channels. */
+export function usesChannels({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ channels }) => channels !== null);
+}

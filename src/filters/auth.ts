@@ -5,32 +5,12 @@
 import { z } from 'zod';
 import { byHeader, distinct, notEmpty } from '../config/collections.js';
 import { label, method, text } from '../config/fields.js';
+import { demands } from '../config/schema/demands.js';
 import type { Filter } from '../pipeline.js';
 import { Door } from '../services/door.js';
 import { introduce } from '../services/introduction.js';
 
 const ways = () => distinct(label(), 'provider').min(1, { error: 'at least one provider' });
-
-const demands = {
-  roles: distinct(text(), 'role')
-    .prefault([])
-    .meta({ description: 'Roles of which the caller must have one.', examples: [['trader', 'admin']] }),
-  scopes: distinct(text(), 'scope')
-    .prefault([])
-    .meta({ description: 'Scopes the caller must have, all of them.', examples: [['orders:read']] }),
-  permissions: distinct(text(), 'permission')
-    .prefault([])
-    .meta({
-      description: 'Permissions the roles of the caller must give, all of them (`auth.roles`).',
-      examples: [['orders:write']],
-    }),
-  when: text()
-    .optional()
-    .meta({
-      description: 'Condition that must hold; docs/security.md has the language.',
-      examples: ['param.id == claim.sub', "role in ['admin'] || claim.desk == header.x-desk"],
-    }),
-};
 
 const options = z.strictObject({
   anyOf: ways()

@@ -21,6 +21,10 @@ export interface GatewayFacts {
   endpoints(): Iterable<EndpointFacts>;
   /** As they are at the moment. */
   services(): readonly ServiceView[];
+  /** What was published on channels here. */
+  channels?(): {
+    counts(): { readonly published: number; readonly refused: number; readonly broadcasts: number };
+  };
   /** How limits are shared with other machines; null: they are not. */
   limitSync?(): SyncCounts | null;
   /** How many reloads ended how. */

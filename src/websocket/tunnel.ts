@@ -17,6 +17,7 @@ import {
   TOKEN_EXPIRED,
   TOO_BIG,
   TRY_AGAIN_LATER,
+  UNREADABLE_CLOSE,
 } from './close-code.js';
 import { ServiceLeg } from './service-leg.js';
 
@@ -28,8 +29,6 @@ export interface TunnelOwner {
   onTunnelEnd(tunnel: Tunnel, code: number): void;
 }
 
-/** What the listener says about a close frame that it cannot read: codes 1012 to 1014 and 3000 to 3999 among others. */
-const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
 export class Tunnel implements SocketEvents {

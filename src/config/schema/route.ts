@@ -14,6 +14,7 @@ import {
   text,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { routeChannels } from './channels.js';
 import { fallback } from './resilience/fallback.js';
 import { lowerCaseKeys, respond } from './resilience/respond.js';
 import { routeRetries } from './resilience/retries.js';
@@ -234,6 +235,7 @@ export const route = z
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
     websocket: websocket.optional(),
+    channels: routeChannels.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     retries: routeRetries.optional().meta({
       description:
@@ -258,6 +260,7 @@ export const route = z
       builtin,
       rewrite,
       websocket,
+      channels,
       retries,
       fallback,
       ...options
@@ -275,6 +278,7 @@ export const route = z
         ...(retries !== undefined && { retries }),
         ...(fallback !== undefined && { fallback }),
         websocket: websocket ?? null,
+        channels: channels ?? null,
         filters,
       };
     },

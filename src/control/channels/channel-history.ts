@@ -1,30 +1,18 @@
 /** The messages of one channel, on one machine. */
 import { randomBytes } from 'node:crypto';
+import { RecentMessages, weight } from '../../services/channels/recent-messages.js';
 import type { ChannelState, HistoryOptions, Message, Position, Recovery } from './log.js';
-
-interface Kept extends Message {
-  /** On the log's clock, in milliseconds. */
-  readonly at: number;
-}
-
-/** In the place of one that was forgotten. */
-const GONE: Kept = Object.freeze({ offset: 0, data: '', at: 0 });
-/** What a message takes besides its text, roughly, in bytes. */
-const OVERHEAD = 96;
 
 export class ChannelHistory {
   readonly epoch = randomBytes(6).toString('base64url');
-  /** Of the last message, or of the last who asked. */
+  /** When it was spoken on, asked, or left. */
   usedAt: number;
-  /** What it holds in memory, roughly. */
-  bytes = 0;
   #offset = 0;
-  /** Those that can be recovered; the last of them has `#offset`. What lies before `#first` has been forgotten. */
-  #kept: Kept[] = [];
-  #first = 0;
   #latest: Message | null = null;
   /** As the last message wanted it. */
   #options: HistoryOptions = { size: 0, ttl: 0 };
+  /** Those that can be recovered. */
+  readonly #recent = new RecentMessages();
 
   constructor(now: number) {
     this.usedAt = now;
@@ -38,15 +26,19 @@ export class ChannelHistory {
     return this.#options.ttl;
   }
 
+  /** What it holds in memory, roughly. */
+  get bytes(): number {
+    const alone = this.#recent.length === 0 && this.#latest !== null;
+    return alone ? weight(this.#latest as Message) : this.#recent.bytes;
+  }
+
   append(data: string, options: HistoryOptions, now: number): Message {
-    const message: Kept = { offset: ++this.#offset, data, at: now };
-    if (this.#latest !== null && this.#isEmpty) this.bytes -= weight(this.#latest);
+    const message: Message = { offset: ++this.#offset, data };
     this.usedAt = now;
     this.#options = options;
     this.#latest = message;
-    this.#kept.push(message);
-    this.bytes += weight(message);
-    this.#keepNewest(options.size);
+    this.#recent.push(message, now);
+    this.#recent.keepNewest(options.size);
     this.expire(now);
     return message;
   }
@@ -55,58 +47,29 @@ export class ChannelHistory {
     this.usedAt = now;
     this.expire(now);
     const missing = since === null || since.epoch !== this.epoch ? -1 : this.#offset - since.offset;
-    const recovered = missing >= 0 && missing <= this.#length;
+    const recovered = missing >= 0 && missing <= this.#recent.length;
     return {
       head: this.head,
-      oldest: this.#offset - this.#length,
+      oldest: this.#offset - this.#recent.length,
       recovered,
-      missed: recovered ? this.#kept.slice(this.#kept.length - missing) : [],
+      missed: recovered ? this.#recent.newest(missing) : [],
       latest: this.#latest,
     };
   }
 
   look(now: number): ChannelState {
     this.expire(now);
-    return { head: this.head, kept: this.#length };
+    return { head: this.head, kept: this.#recent.length };
   }
 
   /** Forgets what is too old. */
   expire(now: number): void {
     const { ttl } = this.#options;
-    if (ttl === 0) return;
-    let expired = 0;
-    while (expired < this.#length && now - this.#kept[this.#first + expired].at >= ttl) expired++;
-    if (expired > 0) this.#keepNewest(this.#length - expired);
+    if (ttl > 0) this.#recent.expire(now - ttl);
   }
 
   /** Forgets all but the latest message. */
   shrink(): void {
-    this.#keepNewest(0);
+    this.#recent.keepNewest(0);
   }
-
-  get #length(): number {
-    return this.#kept.length - this.#first;
-  }
-
-  get #isEmpty(): boolean {
-    return this.#length === 0;
-  }
-
-  #keepNewest(most: number): void {
-    const before = this.#length;
-    if (before <= most) return;
-    for (let i = before - most; i > 0; i--) {
-      this.bytes -= weight(this.#kept[this.#first]);
-      this.#kept[this.#first++] = GONE;
-    }
-    if (this.#isEmpty && this.#latest !== null) this.bytes += weight(this.#latest);
-    // Not with each message: all the others are moved.
-    if (this.#first <= this.#length && this.#length > 0) return;
-    this.#kept = this.#kept.slice(this.#first);
-    this.#first = 0;
-  }
-}
-
-function weight({ data }: Message): number {
-  return data.length + OVERHEAD;
 }

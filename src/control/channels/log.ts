@@ -3,38 +3,9 @@
  * says. Who comes back with the position it has seen gets exactly what it missed, or is told that this cannot be.
  */
 
-export interface Message {
-  /** From 1, one more with each message of the channel. */
-  readonly offset: number;
-  /** JSON text, as published. */
-  readonly data: string;
-}
+import type { HistoryOptions, Message, Position, Recovery } from '../../services/channels/messages.js';
 
-/** `offset` of the last message, 0: there has been none. A log that was lost begins again with another epoch. */
-export interface Position {
-  readonly offset: number;
-  readonly epoch: string;
-}
-
-export interface HistoryOptions {
-  /** Messages that are kept, at most; 0: none but the latest. */
-  readonly size: number;
-  /** For how long, in milliseconds; 0: as long as there is room. */
-  readonly ttl: number;
-}
-
-/** What somebody gets who subscribes. */
-export interface Recovery {
-  readonly head: Position;
-  /** Positions from this offset on can still be recovered, up to `head`; those before it cannot. */
-  readonly oldest: number;
-  /** Nothing lies between what was seen and `missed`. False also without a position: there is nothing to come back to. */
-  readonly recovered: boolean;
-  /** From the position up to `head`, in order; empty unless `recovered`. */
-  readonly missed: readonly Message[];
-  /** The last message, however old; null: there is none. */
-  readonly latest: Message | null;
-}
+export type { HistoryOptions, Message, Position, Recovery };
 
 /** What is known of a channel, for those who look after the gateway. */
 export interface ChannelState {

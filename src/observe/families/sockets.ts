@@ -9,7 +9,7 @@ export class SocketTotals {
   messagesOut = 0;
   readonly closed = new Map<string, number>();
 
-  merge({ opened, messagesIn, messagesOut, closed }: SocketCounts): void {
+  merge({ opened, messagesIn, messagesOut, closed }: Omit<SocketCounts, 'open'>): void {
     this.opened += opened;
     this.messagesIn += messagesIn;
     this.messagesOut += messagesOut;
@@ -25,8 +25,9 @@ export const socketFamilies: readonly Family[] = [
     help: 'Open WebSockets, by worker.',
     labels: ['worker'],
     *samples({ totals }) {
-      for (const [worker, { sockets }] of totals.workers) {
-        if (sockets !== null) yield { labels: { worker }, value: sockets.open };
+      for (const [worker, { sockets, channels }] of totals.workers) {
+        if (sockets === null && channels === null) continue;
+        yield { labels: { worker }, value: (sockets?.open ?? 0) + (channels?.sockets ?? 0) };
       }
     },
   },
@@ -42,7 +43,7 @@ export const socketFamilies: readonly Family[] = [
   {
     name: 'sluice_websocket_messages_total',
     type: 'counter',
-    help: 'Messages from clients (in) and from services (out).',
+    help: 'Messages from clients (in) and from services (out); those of channels are counted as such.',
     labels: ['direction'],
     *samples({ totals: { sockets } }) {
       yield { labels: { direction: 'in' }, value: sockets.messagesIn };

@@ -1,0 +1,51 @@
+/** What clients may ask for, by the `op` of their messages. Others add theirs here. */
+import type { Position } from '../../services/channels/messages.js';
+import type { SocketSession } from './socket-session.js';
+import { idMember } from './texts.js';
+
+export type Fields = Readonly<Record<string, unknown>>;
+/** `id` is the client's own word for it, as JSON text; empty: it has none. */
+export type Operation = (session: SocketSession, fields: Fields, id: string) => void;
+
+const operations = new Map<string, Operation>([
+  ['subscribe', subscribe],
+  ['unsubscribe', (session, { channel }, id) => session.unsubscribe(channel, id)],
+  ['ping', (session, _fields, id) => session.tell('pong', `{"op":"pong"${idMember(id)}}`)],
+]);
+
+export function operation(name: unknown): Operation | undefined {
+  return typeof name === 'string' ? operations.get(name) : undefined;
+}
+
+/** Adds one; once for the life of the process. */
+export function onOp(name: string, operation: Operation): void {
+  operations.set(name, operation);
+}
+
+const LONGEST_ID = 64;
+
+/** As JSON text; null: it is none. */
+export function idOf(id: unknown): string | null {
+  if (id === undefined) return '';
+  if (typeof id === 'number' && Number.isFinite(id)) return String(id);
+  return typeof id === 'string' && id.length <= LONGEST_ID ? JSON.stringify(id) : null;
+}
+
+function subscribe(session: SocketSession, { channel, since }: Fields, id: string): void {
+  const position = since === undefined || since === null ? null : positionIn(since);
+  if (position === undefined) {
+    return session.fail(id, 'BAD_POSITION', 'since is {"offset": a whole number, "epoch": a text}');
+  }
+  session.subscribe(channel, position, id);
+}
+
+function positionIn(value: unknown): Position | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { offset, epoch } = value as Record<string, unknown>;
+  const right = Number.isSafeInteger(offset) && (offset as number) >= 0 && isEpoch(epoch);
+  return right ? { offset: offset as number, epoch: epoch as string } : undefined;
+}
+
+export function isEpoch(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w-]{1,64}$/.test(text);
+}
