@@ -179,6 +179,7 @@ class Primary implements ControlPlane {
     this.#departments.endpoints.drain(service, endpoint, drained);
   services = () => this.#departments.endpoints.services();
   channels = () => this.#departments.channels;
+  presence = () => this.#departments.presence;
   limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {

@@ -72,7 +72,7 @@ export class GatewayWorker implements WorkerHandlers {
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
-    this.#channels = new WorkerChannels(primary, (topic, text) =>
+    this.#channels = new WorkerChannels(id, primary, (topic, text) =>
       this.#running?.listener.publish(topic, text),
     );
     this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
@@ -118,6 +118,8 @@ export class GatewayWorker implements WorkerHandlers {
   channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
 
   broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
+
+  attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
   drain = ({ timeoutMs }: { timeoutMs: number }) => {
@@ -270,6 +272,7 @@ export function runWorker(): Promise<number> {
       roster: (roster) => worker.roster(roster),
       channelNews: (news) => worker.channelNews(news),
       broadcast: (broadcast) => worker.broadcast(broadcast),
+      attend: (call) => worker.attend(call),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

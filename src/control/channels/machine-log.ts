@@ -28,6 +28,8 @@ export interface MachineLogEnv {
   closeSource(worker: number, channel: string): void;
 }
 
+const COMPLAIN_EVERY_MS = 5000;
+
 export interface MachineLogCounts {
   /** With other machines; null: there are none. */
   readonly redis: RedisLog['counts'] | null;
@@ -44,6 +46,7 @@ export class MachineLog implements ChannelLog {
   readonly #sources: ChannelSources;
   #routes: FirstRoute;
   #maxMessage: number;
+  #complainAt = 0;
 
   /** The parts that need Redis are loaded with it. */
   static async open(config: Config, env: MachineLogEnv): Promise<MachineLog> {
@@ -169,8 +172,17 @@ export class MachineLog implements ChannelLog {
         });
       },
       torn: (channel) => this.#own.reset(channel),
-      onLost: (channel, reason) => log.warn({ channel, reason }, 'channels: a source is lost'),
+      onLost: (channel, reason) => this.#complain(channel, reason),
     });
+  }
+
+  /** A service that is away loses all its channels, again and again: one line in a while says it. */
+  #complain(channel: string, reason: string): void {
+    const now = performance.now();
+    if (now < this.#complainAt) return;
+    this.#complainAt = now + COMPLAIN_EVERY_MS;
+    const { lost } = this.#sources.counts;
+    this.#env.log.warn({ channel, reason, lost }, 'channels: the source of a channel is lost');
   }
 
   #sourceOf(channel: string): SourceOptions | null {

@@ -16,6 +16,8 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   /** In the order of the request: that of the positions in ids. */
   readonly #names: readonly string[];
   readonly #since: readonly (Position | null)[];
+  /** It wants to hear who comes and goes. */
+  wantsPresence = false;
   #blocked = false;
   #lastWriteAt: number;
 
@@ -36,8 +38,9 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   start(): void {
     this.x.client.begin(-1);
     this.#write(`retry: ${this.#retryMs()}\n\n`);
+    const wish = { events: this.wantsPresence, info: null };
     for (const [i, name] of this.#names.entries()) {
-      if (!this.over) this.subscribe(name, this.#since[i], '');
+      if (!this.over) this.subscribe(name, this.#since[i], '', wish);
     }
   }
 

@@ -11,6 +11,7 @@ import { AudienceIndex } from './audience.js';
 import { EventSession, positionsIn } from './event-session.js';
 import type { HubCounts } from './hub/counts.js';
 import { ChannelHub, type HubEnv } from './hub/hub.js';
+import type { WorkerPresence } from './presence/worker-presence.js';
 import type { ChannelRules } from './rules.js';
 import type { ChannelSession, SessionOwner } from './session.js';
 import { SocketSession } from './socket-session.js';
@@ -34,6 +35,7 @@ export interface ChannelCounts extends HubCounts {
 }
 
 export class ChannelKeeper implements SessionOwner {
+  presence: WorkerPresence | null = null;
   readonly #events: KeeperEvents;
   readonly #hub: ChannelHub;
   readonly #clients = new AudienceIndex();
@@ -83,6 +85,7 @@ export class ChannelKeeper implements SessionOwner {
     const since = positionsIn(x.header('last-event-id') ?? valuesOf('since')[0] ?? '', names.length);
     x.acceptedAt = performance.now();
     const session = new EventSession(x, rules, this.#hub, this, names, since);
+    session.wantsPresence = valuesOf('presence')[0] === 'true';
     const most = Math.min(rules.options.maxSubscriptions, MOST_CHANNELS_OF_A_STREAM);
     if (names.length === 0) x.detail = 'Say which channels: ?channel=NAME, several times for several.';
     else if (names.length > most) x.detail = `A stream has at most ${most} channels.`;

@@ -5,12 +5,15 @@ import { isChannelName } from '../../services/channels/names.js';
 import { SERVICE_RESTART, SLOW_CONSUMER, TOKEN_EXPIRED } from '../close-code.js';
 import type { Subscriber, Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
+import { NO_WISH, type PresenceWish, type WorkerPresence } from './presence/worker-presence.js';
 import type { ChannelRules } from './rules.js';
 import { errorText, gapText, subscribedText, unsubscribedText } from './texts.js';
 
 export interface SessionOwner {
   /** It is over; `code` is what ended it. */
   onSessionEnd(session: ChannelSession, code: number): void;
+  /** null: no route asks for it, nor has one done so. */
+  readonly presence: WorkerPresence | null;
 }
 
 /** Why an operation failed: stable codes. */
@@ -24,6 +27,9 @@ export type OpError =
   | 'NOT_SUBSCRIBED'
   | 'TOO_MANY_SUBSCRIPTIONS'
   | 'TOO_FAST'
+  | 'BAD_PAGE'
+  | 'BAD_INFO'
+  | 'NO_PRESENCE'
   | 'CHANNEL_UNAVAILABLE';
 
 export abstract class ChannelSession implements Subscriber {
@@ -56,6 +62,15 @@ export abstract class ChannelSession implements Subscriber {
   abstract join(subscription: Subscription): void;
   abstract part(subscription: Subscription): void;
 
+  /** Says something that is about none of its subscriptions. */
+  tell(op: string, text: string): void {
+    if (!this.#over) this.say(op, text, null);
+  }
+
+  get presence(): WorkerPresence | null {
+    return this.#owner.presence;
+  }
+
   get over(): boolean {
     return this.#over;
   }
@@ -77,19 +92,20 @@ export abstract class ChannelSession implements Subscriber {
     this.#over = true;
     const subscriptions = [...this.subscriptions.values()];
     this.subscriptions.clear();
-    for (const subscription of subscriptions) this.#hub.end(subscription);
+    for (const subscription of subscriptions) this.#ended(subscription);
     this.#owner.onSessionEnd(this, code);
   }
 
   // what the client wants ------------------------------------------------------------------------------------------
 
   /** `id` is JSON text, or empty. */
-  subscribe(name: unknown, since: Position | null, id: string): void {
+  subscribe(name: unknown, since: Position | null, id: string, wish: PresenceWish = NO_WISH): void {
     const fault = this.whyNot(name);
     if (fault !== null) return this.fail(id, fault[0], fault[1]);
     const channel = name as string;
     const subscription = this.#hub.subscribe(this, channel, since, id);
     this.subscriptions.set(channel, subscription);
+    this.#attend(channel, wish);
     this.#hub.begin(subscription);
   }
 
@@ -118,7 +134,10 @@ export abstract class ChannelSession implements Subscriber {
   recheck(rules: ChannelRules): void {
     this.rules = rules;
     for (const name of [...this.subscriptions.keys()]) {
-      if (this.rules.allows(name, this.x)) continue;
+      if (this.rules.allows(name, this.x)) {
+        this.#attend(name, NO_WISH);
+        continue;
+      }
       this.#drop(name);
       this.say('unsubscribed', unsubscribedText(name, '', 'CHANNEL_FORBIDDEN'), null);
     }
@@ -148,6 +167,7 @@ export abstract class ChannelSession implements Subscriber {
 
   refused({ channel, id }: Subscription, why: string): void {
     this.subscriptions.delete(channel.name);
+    this.presence?.leave(this, channel.name);
     this.say('error', errorText(id, 'CHANNEL_UNAVAILABLE', why, channel.name), null);
   }
 
@@ -182,7 +202,18 @@ export abstract class ChannelSession implements Subscriber {
     const subscription = this.subscriptions.get(name);
     if (subscription === undefined) return false;
     this.subscriptions.delete(name);
-    this.#hub.end(subscription);
+    this.#ended(subscription);
     return true;
+  }
+
+  #ended(subscription: Subscription): void {
+    this.#hub.end(subscription);
+    this.presence?.leave(this, subscription.channel.name);
+  }
+
+  #attend(channel: string, wish: PresenceWish): void {
+    const { presence } = this.rules.options;
+    if (presence !== null) this.presence?.join(this, channel, presence.grace, wish);
+    else this.presence?.leave(this, channel);
   }
 }

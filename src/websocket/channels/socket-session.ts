@@ -93,10 +93,6 @@ export class SocketSession extends ChannelSession implements SocketEvents {
 
   // what it is told ------------------------------------------------------------------------------------------------
 
-  tell(op: string, text: string): void {
-    this.say(op, text);
-  }
-
   protected say(_op: string, text: string): void {
     this.#socket?.send(text, false);
   }

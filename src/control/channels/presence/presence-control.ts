@@ -1,5 +1,5 @@
 /** The primary's part in presence: it keeps the book, and tells workers who comes and goes on the channels they watch. */
-import type { AttendanceAsks, AttendanceCalls } from '../../../bus/presence-calls.js';
+import type { AttendanceAsks, AttendanceCalls } from '../../../bus/attendance-calls.js';
 import type { PrimaryHandlers } from '../../../bus.js';
 import type { Config } from '../../../config/schema.js';
 import { usesPresence } from '../../../config/uses.js';
@@ -125,7 +125,7 @@ export class PresenceControl implements Department {
     if (told.length === 0) return void this.#told.delete(worker);
     this.#told.set(worker, []);
     // One that does not answer is about to be replaced.
-    await this.#options.call(worker, 'presenceTold', told).catch(() => {});
+    await this.#options.call(worker, 'attend', { told }).catch(() => {});
     if (this.#told.has(worker)) await this.#flush(worker);
   }
 }

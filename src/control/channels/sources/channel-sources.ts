@@ -60,7 +60,14 @@ export class ChannelSources {
       known.closing = undefined;
       return;
     }
-    const source: Source = { options, worker: null, opened: false, lastId: '', closing: undefined, retry: undefined };
+    const source: Source = {
+      options,
+      worker: null,
+      opened: false,
+      lastId: '',
+      closing: undefined,
+      retry: undefined,
+    };
     this.#sources.set(channel, source);
     this.#place(channel, source);
   }

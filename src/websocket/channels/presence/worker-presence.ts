@@ -29,6 +29,8 @@ export interface PresenceWish {
   readonly info: string | null;
 }
 
+export const NO_WISH: PresenceWish = Object.freeze({ events: false, info: null });
+
 export interface WorkerPresenceEnv {
   /** Resolves when the primary has taken it. */
   hand(news: readonly PresenceNews[]): Promise<void>;
@@ -64,6 +66,7 @@ export class WorkerPresence {
   /** The client is subscribed to a channel of a route with presence. */
   join(client: Attendee, channel: string, graceMs: number, { events, info }: PresenceWish): void {
     const known = this.#known.get(client) ?? this.#meet(client);
+    if (known.channels.has(channel)) return;
     known.channels.add(channel);
     const { socket, id, user } = known;
     const who: Newcomer = { id, user, info };

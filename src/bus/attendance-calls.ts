@@ -8,11 +8,16 @@ interface From {
   readonly life: string;
 }
 
+export type Attend =
+  /** Who comes and goes, in order. */
+  | { readonly told: readonly PresenceTold[] }
+  /** The worker is to hold the source of a channel, or no longer. */
+  | { readonly open: SourceSpec }
+  | { readonly close: string };
+
 /** What the primary asks of a worker. */
 export interface AttendanceCalls {
-  presenceTold: [readonly PresenceTold[], void];
-  openSource: [SourceSpec, void];
-  closeSource: [{ channel: string }, void];
+  attend: [Attend, void];
 }
 
 /** What a worker asks of the primary. */
