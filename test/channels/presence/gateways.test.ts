@@ -26,7 +26,7 @@ function config(presence: unknown, more: object = {}) {
         name: 'room',
         match: { path: '/room' },
         websocket: true,
-        auth: { providers: ['players'], optional: true },
+        auth: { anyOf: ['players', 'anonymous'] },
         channels: { allow: ['room.*', { match: 'staff.*', roles: ['staff'] }], presence },
       },
     ],
@@ -72,9 +72,7 @@ describe('presence of a gateway', () => {
     const stranger = await openChannels(gateway, '/room');
     await stranger.subscribe('room.1');
     await eve.until(({ presence }) => presence?.member.user === null);
-    expect(eventsOf(eve).sort()).toEqual(
-      ['join adam', 'join eve', 'join null'].filter((e) => eventsOf(eve).includes(e)),
-    );
+    expect(eventsOf(eve)).toEqual(['join adam', 'join null']);
     const { members, total } = await eve.ask({ op: 'presence', channel: 'room.1' });
     expect(total).toBe(3);
     expect(members.find(({ user }: { user: string }) => user === 'adam').sockets).toBe(8);
