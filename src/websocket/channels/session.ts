@@ -11,6 +11,8 @@ import { errorText, gapText, subscribedText, unsubscribedText } from './texts.js
 export interface SessionOwner {
   /** It is over; `code` is what ended it. */
   onSessionEnd(session: ChannelSession, code: number): void;
+  /** A stream of events was cut: nobody else will say that its exchange is over. */
+  onCut(x: Exchange): void;
 }
 
 /** Why an operation failed: stable codes. */
@@ -36,7 +38,7 @@ export abstract class ChannelSession implements Subscriber {
   /** Those of the route, as its last configuration has them. */
   rules: ChannelRules;
   readonly #hub: ChannelHub;
-  readonly #owner: SessionOwner;
+  protected readonly owner: SessionOwner;
   #over = false;
 
   constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, owner: SessionOwner) {
@@ -44,7 +46,7 @@ export abstract class ChannelSession implements Subscriber {
     this.openedAt = x.acceptedAt;
     this.rules = rules;
     this.#hub = hub;
-    this.#owner = owner;
+    this.owner = owner;
   }
 
   abstract readonly native: boolean;
@@ -78,7 +80,7 @@ export abstract class ChannelSession implements Subscriber {
     const subscriptions = [...this.subscriptions.values()];
     this.subscriptions.clear();
     for (const subscription of subscriptions) this.#hub.end(subscription);
-    this.#owner.onSessionEnd(this, code);
+    this.owner.onSessionEnd(this, code);
   }
 
   // what the client wants ------------------------------------------------------------------------------------------
