@@ -1,7 +1,7 @@
 /** A client of channels on a stream of events (`text/event-stream`): for those that cannot do WebSockets. */
 import type { Exchange, OngoingAttempt } from '../../exchange.js';
 import type { Message, Position } from '../../services/channels/messages.js';
-import { ABNORMAL, FORBIDDEN } from '../close-code.js';
+import { ABNORMAL, FORBIDDEN, SLOW_CONSUMER } from '../close-code.js';
 import type { Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
 import { isEpoch } from './ops.js';
@@ -80,9 +80,15 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   part(): void {}
 
   protected close(code: number, reason: string): void {
+    if (code === SLOW_CONSUMER) return this.#cut(); // it would not read an end either
     const text = JSON.stringify({ op: 'end', code, reason });
     this.#write(`retry: ${this.#retryMs()}\nevent: end\ndata: ${text}\n\n`);
     this.x.client.end();
+  }
+
+  #cut(): void {
+    this.x.client.cut();
+    this.owner.onCut(this.x);
   }
 
   override check(now: number, wall: number): void {

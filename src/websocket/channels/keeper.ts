@@ -134,6 +134,10 @@ export class ChannelKeeper implements SessionOwner {
     this.#events.onSocketEnd(x);
   }
 
+  onCut(x: Exchange): void {
+    this.#events.onSocketEnd(x);
+  }
+
   // what others want -----------------------------------------------------------------------------------------------
 
   take(news: readonly ChannelNews[]): void {

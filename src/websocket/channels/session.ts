@@ -14,6 +14,8 @@ export interface SessionOwner {
   onSessionEnd(session: ChannelSession, code: number): void;
   /** null: no route asks for it, nor has one done so. */
   readonly presence: WorkerPresence | null;
+  /** A stream of events was cut: nobody else will say that its exchange is over. */
+  onCut(x: Exchange): void;
 }
 
 /** Why an operation failed: stable codes. */
@@ -42,7 +44,7 @@ export abstract class ChannelSession implements Subscriber {
   /** Those of the route, as its last configuration has them. */
   rules: ChannelRules;
   readonly #hub: ChannelHub;
-  readonly #owner: SessionOwner;
+  protected readonly owner: SessionOwner;
   #over = false;
 
   constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, owner: SessionOwner) {
@@ -50,7 +52,7 @@ export abstract class ChannelSession implements Subscriber {
     this.openedAt = x.acceptedAt;
     this.rules = rules;
     this.#hub = hub;
-    this.#owner = owner;
+    this.owner = owner;
   }
 
   abstract readonly native: boolean;
@@ -68,7 +70,7 @@ export abstract class ChannelSession implements Subscriber {
   }
 
   get presence(): WorkerPresence | null {
-    return this.#owner.presence;
+    return this.owner.presence;
   }
 
   get over(): boolean {
@@ -93,7 +95,7 @@ export abstract class ChannelSession implements Subscriber {
     const subscriptions = [...this.subscriptions.values()];
     this.subscriptions.clear();
     for (const subscription of subscriptions) this.#ended(subscription);
-    this.#owner.onSessionEnd(this, code);
+    this.owner.onSessionEnd(this, code);
   }
 
   // what the client wants ------------------------------------------------------------------------------------------
