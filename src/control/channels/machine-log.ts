@@ -32,7 +32,7 @@ const COMPLAIN_EVERY_MS = 5000;
 
 export interface MachineLogCounts {
   /** With other machines; null: there are none. */
-  readonly redis: RedisLog['counts'] | null;
+  readonly redis: (RedisLog['counts'] & { readonly connected: boolean }) | null;
   readonly publications: (Publications['counts'] & { readonly leads: boolean }) | null;
   readonly sources: ChannelSources['counts'] & ChannelSources['state'];
 }
@@ -142,7 +142,7 @@ export class MachineLog implements ChannelLog {
   counts(): MachineLogCounts {
     const publications = this.#publications;
     return {
-      redis: this.#shared?.counts ?? null,
+      redis: this.#shared && { ...this.#shared.counts, connected: this.#shared.connected },
       publications: publications && { ...publications.counts, leads: publications.leads },
       sources: { ...this.#sources.counts, ...this.#sources.state },
     };

@@ -55,7 +55,9 @@ export class RedisLog implements ChannelLog {
   readonly #spoken = new Set<string>();
   readonly #looks: NodeJS.Timeout;
   #toLookAt: string[] = [];
+  /** 0: all is well. */
   #refuseUntil = 0;
+  #isTrying = false;
   #isLost = false;
 
   constructor(options: RedisLogOptions) {
@@ -108,6 +110,11 @@ export class RedisLog implements ChannelLog {
       }
     }
     throw new LogUnavailable('the log of the channel was lost just now');
+  }
+
+  /** Whether other machines are heard, and can be spoken to. */
+  get connected(): boolean {
+    return !this.#isLost && this.#refuseUntil === 0;
   }
 
   follow(channel: string): void {
@@ -175,14 +182,21 @@ export class RedisLog implements ChannelLog {
   }
 
   async #attempt<T>(work: () => Promise<T>): Promise<T> {
-    if (performance.now() < this.#refuseUntil) throw new LogUnavailable('Redis is away');
+    if (this.#isTrying || performance.now() < this.#refuseUntil) throw new LogUnavailable('Redis is away');
+    // After a failure one finds out for all the others.
+    const isTry = this.#refuseUntil > 0;
+    this.#isTrying = isTry;
     try {
-      return await work();
+      const result = await work();
+      if (isTry) this.#refuseUntil = 0;
+      return result;
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error;
       this.counts.failures++;
       this.#refuseUntil = performance.now() + REFUSE_MS;
       throw new LogUnavailable(error.message);
+    } finally {
+      if (isTry) this.#isTrying = false;
     }
   }
 
