@@ -163,6 +163,21 @@ describe.skipIf(!HAS_REDIS)('a log in Redis', () => {
     await eventually(() => log.append('a', '2', HISTORY).catch(() => null), { withinMs: 10_000 });
   }, 20_000);
 
+  it('gives a long history whole, also when it is read in parts', async () => {
+    const { heard, log } = await listening(redis);
+    const history = { size: 5000, ttl: 600_000 };
+    await Promise.all(Array.from({ length: 5300 }, (_, i) => log.append('a', `${i}`, history)));
+    const { head, oldest } = await ask(log, 'a', null, history);
+    expect([head.offset, oldest]).toEqual([5300, 300]);
+    const { missed, recovered } = await ask(log, 'a', { ...head, offset: 300 }, history);
+    expect(recovered).toBe(true);
+    expect(missed.map(({ offset, data }) => offset - Number(data))).toEqual(Array(5000).fill(1));
+    const late = await ask(log, 'a', { ...head, offset: 299 }, history);
+    expect([late.recovered, late.missed.length]).toEqual([false, 0]);
+    await expect.poll(() => heard.length).toBe(5300);
+    expect(await log.look('a')).toEqual({ head, kept: 5000 });
+  });
+
   it('takes away what is no log, and takes no word for a message that is none', async () => {
     const { heard, log } = await listening(redis);
     await redis.client.flushall();

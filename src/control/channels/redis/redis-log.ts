@@ -18,6 +18,7 @@ import {
   type Position,
   type Recovery,
 } from '../log.js';
+import { AppendBatches } from './append-batches.js';
 import { FollowedChannel, type Reading } from './followed-channel.js';
 
 export interface RedisLogOptions {
@@ -53,6 +54,7 @@ export class RedisLog implements ChannelLog {
   readonly #followed = new Map<string, Followed>();
   readonly #channels = new Map<string, string>();
   readonly #spoken = new Set<string>();
+  readonly #batches: AppendBatches;
   readonly #looks: NodeJS.Timeout;
   #toLookAt: string[] = [];
   /** 0: all is well. */
@@ -68,12 +70,18 @@ export class RedisLog implements ChannelLog {
       onBack: (names) => void this.#healAll(names),
       onLost: (reason) => this.#lost(reason),
     });
+    this.#batches = new AppendBatches((channel, texts, history) =>
+      this.appendAll(
+        channel,
+        texts.map((data) => ({ entry: '', data })),
+        history,
+      ),
+    );
     this.#looks = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
   }
 
   async append(channel: string, data: string, history: HistoryOptions): Promise<Position> {
-    const { offset, epoch } = await this.appendAll(channel, [{ entry: '', data }], history);
-    return { offset, epoch };
+    return await this.#batches.add(channel, data, history);
   }
 
   /** The same for several, none of them twice that come from the stream of publications. */

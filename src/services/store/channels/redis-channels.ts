@@ -41,6 +41,7 @@ export interface Publication {
 
 /** For as long a publisher may wait at most; a subscriber, too. */
 const ANSWER_WITHIN_MS = 1000;
+const READ_AT_ONCE = 1000;
 const NOWHERE: StoredPosition = { epoch: '', offset: 0 };
 
 const SCRIPTS = { append: scriptOf(APPEND), read: scriptOf(READ), look: scriptOf(LOOK) };
@@ -75,8 +76,25 @@ export class RedisChannels {
     heard: StoredPosition | null,
     { ttl }: Keeping,
   ): Promise<Reading> {
+    let reading = await this.#page(channel, since, heard, ttl);
+    const missed = [...reading.missed];
+    for (let last = missed.at(-1); last !== undefined; last = reading.missed.at(-1)) {
+      if (!reading.whole || last.offset === reading.head.offset) break;
+      reading = await this.#page(channel, { ...reading.head, offset: last.offset }, heard, ttl);
+      for (const message of reading.missed) missed.push(message);
+    }
+    return { ...reading, missed: reading.whole ? missed : [] };
+  }
+
+  /** So many at a time that Redis is not kept busy for long. */
+  async #page(
+    channel: string,
+    since: StoredPosition | null,
+    heard: StoredPosition | null,
+    ttl: number,
+  ): Promise<Reading> {
     const [from, known] = [since ?? NOWHERE, heard ?? NOWHERE];
-    const args = [newEpoch(), ttl, from.epoch, from.offset, known.epoch, known.offset];
+    const args = [newEpoch(), ttl, from.epoch, from.offset, known.epoch, known.offset, READ_AT_ONCE];
     const answer = await this.#link.use((redis) => run(redis, SCRIPTS.read, keysOf(channel), args));
     const [epoch, last, whole, latest, oldest, ...rest] = checked(answer, 5);
     const offset = numberOf(last);

@@ -93,12 +93,14 @@ return { epoch, string.format('%.0f', offset), taken }`;
 /**
  * KEYS: state, log. ARGV: a new epoch, for how long messages are kept (0: no matter), epoch and offset from which on, and epoch
  * and offset that the machine has heard of for certain: a log that has less has lost messages (a replica took over too early)
- * and begins again, because its next offsets would be given twice. Gives epoch, offset, whether nothing is missing, the latest
- * message, from which offset on nothing is missing, and offset and data of all behind the position.
+ * and begins again, because its next offsets would be given twice; and how many messages at most. Gives epoch, offset, whether
+ * nothing is missing, the latest message, from which offset on nothing is missing, and offset and data of those behind the
+ * position.
  */
 export const READ = `${HEAD}
 local ttl = tonumber(ARGV[2])
 local sinceEpoch, since, heardEpoch, heard = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local most = tonumber(ARGV[7])
 if heardEpoch == epoch and heard > offset then begin() end
 if redis.call('PTTL', KEYS[1]) < ${HEARD_LIFE_MS} then redis.call('PEXPIRE', KEYS[1], ${HEARD_LIFE_MS}) end
 if ttl > 0 then while not expire(ttl, 100) do end end
@@ -106,11 +108,11 @@ local first = redis.pcall('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
 local oldest = offset
 if not first.err and first[1] then oldest = tonumber(string.match(first[1][1], '^%d+')) - 1 end
 local answer = { epoch, string.format('%.0f', offset), 0, latest or false, string.format('%.0f', oldest) }
-if sinceEpoch ~= epoch or since > offset then return answer end
+if sinceEpoch ~= epoch or since > offset or since < oldest then return answer end
 if since < offset then
-  local found = redis.pcall('XRANGE', KEYS[2], string.format('%.0f-0', since + 1), '+')
+  local found = redis.pcall('XRANGE', KEYS[2], string.format('%.0f-0', since + 1), '+', 'COUNT', most)
   if found.err then found = {} end
-  if #found ~= offset - since then return answer end
+  if #found ~= math.min(most, offset - since) then return answer end
   for _, one in ipairs(found) do
     answer[#answer + 1] = string.match(one[1], '^%d+')
     answer[#answer + 1] = one[2][2]
@@ -127,10 +129,16 @@ local time = redis.call('TIME')
 local ttl, kept = tonumber(known[3]) or 0, redis.pcall('XLEN', KEYS[2])
 if type(kept) == 'table' then kept = 0 end
 if ttl > 0 and kept > 0 then
-  local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - ttl
-  for _, one in ipairs(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', kept)) do
-    if tonumber(one[2][4]) > oldest then break end
-    kept = kept - 1
+  local oldest, from, gone = time[1] * 1000 + math.floor(time[2] / 1000) - ttl, '-', true
+  while gone do
+    local some = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 100)
+    for _, one in ipairs(some) do
+      gone = tonumber(one[2][4]) <= oldest
+      if not gone then break end
+      kept = kept - 1
+      from = '(' .. one[1]
+    end
+    gone = gone and #some == 100
   end
 end
 return { known[1], known[2], kept }`;

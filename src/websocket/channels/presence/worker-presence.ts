@@ -1,6 +1,6 @@
 /**
  * Presence as a worker has it: it tells the primary which of its clients are on which channel, and its clients who comes and
- * goes. A client that does not keep up is told who is there when it reads again.
+ * goes. A client that does not keep up is told who is there when it reads again, and so are all when too many come and go.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Exchange } from '../../../exchange.js';
@@ -40,6 +40,11 @@ export interface WorkerPresenceEnv {
 
 /** How often it is looked whether a client that missed something reads again. */
 const LOOK_EVERY_MS = 500;
+/**
+ * So often clients are told of somebody in that time. Where everybody watches everybody, thousands who come at once would be
+ * millions of messages: beyond this all are told who is there, some time later.
+ */
+const MOST_TOLD = 10_000;
 
 interface Known {
   /** The worker's word for it. */
@@ -57,6 +62,8 @@ export class WorkerPresence {
   #news: PresenceNews[] = [];
   #handing: Promise<void> | null = null;
   #sockets = 0;
+  /** How many clients may still be told of an event, until the next look. */
+  #room = MOST_TOLD;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(env: WorkerPresenceEnv) {
@@ -94,6 +101,11 @@ export class WorkerPresence {
     for (const { channel, event } of told) {
       const watching = this.#watching.get(channel);
       if (watching === undefined) continue;
+      this.#room -= watching.size;
+      if (this.#room < 0) {
+        for (const client of watching.keys()) watching.set(client, true);
+        continue;
+      }
       const text = presenceText(channel, event);
       for (const [client] of watching) {
         if (client.full) watching.set(client, true);
@@ -153,6 +165,7 @@ export class WorkerPresence {
   }
 
   #look(): void {
+    this.#room = MOST_TOLD;
     for (const [channel, watching] of this.#watching) {
       const behind = [...watching].flatMap(([client, missed]) => (missed && !client.full ? [client] : []));
       if (behind.length > 0) void this.#catchUp(channel, watching, behind);
