@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd } from './channels/crowd.ts';
 import { canPin, GATEWAY_CORE, Launched, LOAD_CORE, workspace } from './proc.ts';
-import { cpuMicros, family, residentBytes } from './readings.ts';
+import { cpuMicros, residentBytes } from './readings.ts';
 import { type Bar, barTable, provenance, saveSections } from './report.ts';
 
 const MAIN = new URL('../dist/main.js', import.meta.url);
@@ -43,7 +43,7 @@ export async function runChannels(subscribers: number): Promise<boolean> {
   const command = [...anyCore, process.execPath, MAIN.pathname, 'start', '-c', file];
   const gateway = new Launched('sluice', command, GATEWAY_CORE);
   const { url, admin } = await gateway.ready();
-  const idle = memoryOf(gateway.pid);
+  const idle = residentBytes(gateway.pid);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let offset = 0;
   const say = () => publish(admin as string, agent, { i: ++offset, pad: 'x'.repeat(100) });
@@ -56,9 +56,9 @@ export async function runChannels(subscribers: number): Promise<boolean> {
   await timed.crowd.gather(url, '/feed', CHANNEL, PROBES, timed);
   await bystanders.gather(others - (others >> 1));
   const gathered = (performance.now() - beganAt) / 1000;
-  const perSocket = (memoryOf(gateway.pid) - idle) / subscribers;
+  const perSocket = (residentBytes(gateway.pid) - idle) / subscribers;
 
-  const cpuBefore = cpuOf(gateway.pid);
+  const cpuBefore = cpuMicros(gateway.pid);
   const alone: number[] = [];
   for (let i = 0; i < WARM_UP + PUBLISHES; i++) {
     bystanders.stop();
@@ -68,7 +68,7 @@ export async function runChannels(subscribers: number): Promise<boolean> {
     await bystanders.have(offset);
     await sleep(20);
   }
-  const cpu = (cpuOf(gateway.pid) - cpuBefore) / (subscribers * (WARM_UP + PUBLISHES));
+  const cpu = (cpuMicros(gateway.pid) - cpuBefore) / (subscribers * (WARM_UP + PUBLISHES));
   const together: number[] = [];
   for (let i = 0; i < WITH_ALL; i++) {
     together.push(...(await timed.time(say)));
@@ -210,14 +210,6 @@ function publish(admin: string, agent: Agent, data: unknown): Promise<void> {
     request.once('error', reject);
     request.end(body);
   });
-}
-
-function cpuOf(pid: number): number {
-  return family(pid).reduce((sum, one) => sum + cpuMicros(one), 0);
-}
-
-function memoryOf(pid: number): number {
-  return family(pid).reduce((sum, one) => sum + residentBytes(one), 0);
 }
 
 function quantile(values: readonly number[], share: number): number {
