@@ -55,7 +55,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
   readonly #x: Exchange;
   readonly #target: string;
   /** As they were made for this endpoint: another try may run beside this one. */
-  readonly #headers: string[];
+  #headers: string[];
   readonly #timeouts: Timeouts;
   readonly #conductor: Conductor;
   readonly #deadlines: Deadlines;
@@ -214,7 +214,12 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     x.upstreamMs += performance.now() - this.startedAt;
     x.attempt = null;
     // The socket is no longer the connection's, and does not count among those of the endpoint.
+    connection.handOver(socket as Socket);
     this.endpoint.drop(connection);
+    // It is kept as long as the socket: what only the request needed goes.
+    this.#connection = null;
+    this.#controller = null;
+    this.#headers = [];
     this.#conductor.onUpgraded(x, this, socket as Socket);
   }
 
