@@ -49,7 +49,8 @@ export function openRaw({ url, path, from }: Opening): Promise<Socket> {
       head += chunk.toString('latin1');
       if (!head.includes('\r\n\r\n')) return;
       socket.off('data', read);
-      if (!head.startsWith('HTTP/1.1 101 ')) return reject(new Error(head.split('\r\n', 1)[0]));
+      if (!head.startsWith('HTTP/1.1 101 '))
+        return reject(new Error(`${head.split('\r\n', 1)[0]} ${/"code":"(\w+)"/.exec(head)?.[1] ?? ''}`));
       resolve(socket);
     });
   });
