@@ -70,6 +70,9 @@ export class SocketKeeper implements TunnelOwner {
       return;
     }
     tunnel.start(client);
+    // They have been sent, and a socket lives long.
+    x.forwardHeaders = [];
+    x.answerHeaders = [];
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
   }
 
