@@ -1,12 +1,33 @@
 /** New credentials without a new connection: `{"op":"auth","token":"…"}`. */
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HS256, tokenOf } from '../../access/premises.ts';
 import { eventually } from '../../harness/eventually.ts';
+import type { RunningGateway } from '../../harness/gateway.ts';
 import type { SocketClient } from '../../harness/sockets.ts';
-import { answers, bearer, guarded, opened, post } from './guarded.ts';
+import { answers, bearer, guarded, opened, PROVIDERS, post } from './guarded.ts';
 
 const { start } = guarded();
 const REFRESH = { websocket: { refresh: true } };
+let gateway: RunningGateway;
+
+beforeAll(async () => {
+  gateway = await start(
+    {
+      game: { auth: 'players', ...REFRESH },
+      short: { auth: 'short', ...REFRESH },
+      traders: { auth: { anyOf: ['players'], roles: ['trader'] }, ...REFRESH },
+      keys: { auth: 'partners', ...REFRESH },
+      plain: { auth: 'players' },
+      open: { auth: { anyOf: ['players', 'anonymous'] }, ...REFRESH },
+    },
+    { auth: { providers: { ...PROVIDERS, short: { ...HS256, skew: '0s' } } } },
+  );
+});
+
+afterAll(async () => {
+  await gateway?.end();
+});
+
 const seconds = () => Math.floor(Date.now() / 1000);
 
 async function auth(client: SocketClient, message: unknown) {
@@ -16,14 +37,8 @@ async function auth(client: SocketClient, message: unknown) {
 
 describe('a client that shows a new token', () => {
   it('stays beyond the end of the first one', async () => {
-    const gateway = await start(
-      { game: { auth: 'short', ...REFRESH } },
-      {
-        auth: { providers: { short: { ...HS256, skew: '0s' } } },
-      },
-    );
-    const client = await opened(`${gateway.url}/game`, bearer(tokenOf({ exp: seconds() + 2 })));
-    const idle = await opened(`${gateway.url}/game`, bearer(tokenOf({ exp: seconds() + 2 })));
+    const client = await opened(`${gateway.url}/short`, bearer(tokenOf({ exp: seconds() + 2 })));
+    const idle = await opened(`${gateway.url}/short`, bearer(tokenOf({ exp: seconds() + 2 })));
     const exp = seconds() + 300;
     expect(await auth(client, { op: 'auth', id: 7, token: tokenOf({ exp }) })).toEqual({
       op: 'auth',
@@ -36,17 +51,17 @@ describe('a client that shows a new token', () => {
   });
 
   it('has the roles of the new one, and is found by them', async () => {
-    const gateway = await start({ game: { auth: 'players', ...REFRESH } });
-    const client = await opened(`${gateway.url}/game`, bearer(tokenOf({ roles: ['viewer'] })));
-    expect(await auth(client, { op: 'auth', token: tokenOf({ roles: ['trader'] }) })).toMatchObject({
+    const client = await opened(`${gateway.url}/game`, bearer(tokenOf({ sub: 'ann', roles: ['viewer'] })));
+    expect(
+      await auth(client, { op: 'auth', token: tokenOf({ sub: 'ann', roles: ['trader'] }) }),
+    ).toMatchObject({
       ok: true,
     });
-    expect((await gateway.ask('/sockets?role=trader')).body.sockets).toHaveLength(1);
-    expect((await gateway.ask('/sockets?role=viewer')).body.sockets).toHaveLength(0);
+    expect((await gateway.ask('/sockets?user=ann&role=trader')).body.sockets).toHaveLength(1);
+    expect((await gateway.ask('/sockets?user=ann&role=viewer')).body.sockets).toHaveLength(0);
   });
 
   it('is judged by the new one from then on', async () => {
-    const gateway = await start({ game: { auth: 'players', ...REFRESH } });
     const iat = seconds() - 60;
     const client = await opened(`${gateway.url}/game`, bearer(tokenOf({ jti: 'old', iat })));
     expect(await auth(client, { op: 'auth', token: tokenOf({ jti: 'new', iat }) })).toMatchObject({
@@ -59,21 +74,18 @@ describe('a client that shows a new token', () => {
   });
 
   it('that is somebody else is closed with 4403', async () => {
-    const gateway = await start({ game: { auth: 'players', ...REFRESH } });
     const client = await opened(`${gateway.url}/game`, bearer(tokenOf({ sub: 'alice' })));
     client.socket.send(JSON.stringify({ op: 'auth', token: tokenOf({ sub: 'mallory' }) }));
     expect(await client.ended).toEqual({ code: 4403, reason: 'the credentials are of somebody else' });
   });
 
   it('that no longer has what the route demands is closed with 4403', async () => {
-    const gateway = await start({ game: { auth: { anyOf: ['players'], roles: ['trader'] }, ...REFRESH } });
-    const client = await opened(`${gateway.url}/game`, bearer(tokenOf({ roles: ['trader'] })));
+    const client = await opened(`${gateway.url}/traders`, bearer(tokenOf({ roles: ['trader'] })));
     client.socket.send(JSON.stringify({ op: 'auth', token: tokenOf({ roles: [] }) }));
     expect((await client.ended).code).toBe(4403);
   });
 
   it('that is no token keeps the old one, but not again and again', async () => {
-    const gateway = await start({ game: { auth: 'players', ...REFRESH } });
     const client = await opened(`${gateway.url}/game`, bearer(tokenOf()));
     const expired = tokenOf({ exp: seconds() - 300 });
     for (const token of ['x', expired, `${tokenOf()}x`]) {
@@ -90,17 +102,16 @@ describe('a client that shows a new token', () => {
   });
 
   it('that has come with an API key shows another one of the same consumer', async () => {
-    const gateway = await start({ game: { auth: 'partners', ...REFRESH } });
     const keys: { id: string; key: string }[] = [];
     for (const consumer of ['acme', 'acme', 'other']) {
       keys.push((await post(gateway, '/keys', { consumer })).body);
     }
     const [first, second, foreign] = keys.map(({ key }) => key);
     const client = await eventually(() =>
-      opened(`${gateway.url}/game`, { 'x-api-key': first as string }).catch(() => undefined),
+      opened(`${gateway.url}/keys`, { 'x-api-key': first as string }).catch(() => undefined),
     );
     await eventually(() =>
-      opened(`${gateway.url}/game`, { 'x-api-key': foreign as string }).catch(() => undefined),
+      opened(`${gateway.url}/keys`, { 'x-api-key': foreign as string }).catch(() => undefined),
     );
     expect(await auth(client, { op: 'auth', token: second })).toMatchObject({ ok: true, expiresAt: null });
     client.socket.send(JSON.stringify({ op: 'auth', token: foreign }));
@@ -110,7 +121,6 @@ describe('a client that shows a new token', () => {
 
 describe('messages', () => {
   it('that begin otherwise pass as they are, and no `auth` reaches the service', async () => {
-    const gateway = await start({ game: { auth: 'players', ...REFRESH } });
     const client = await opened(`${gateway.url}/game`, bearer(tokenOf()));
     for (const text of [
       '{"op":"authenticate","token":"x"}',
@@ -130,16 +140,14 @@ describe('messages', () => {
   });
 
   it("are the service's where the route does not say `refresh`", async () => {
-    const gateway = await start({ game: { auth: 'players' } });
-    const client = await opened(`${gateway.url}/game`, bearer(tokenOf()));
+    const client = await opened(`${gateway.url}/plain`, bearer(tokenOf()));
     await answers(client, '{"op":"auth","token":"x"}');
   });
 });
 
 describe('a socket of nobody', () => {
   it("becomes nobody's by a token: it was opened without", async () => {
-    const gateway = await start({ game: { auth: { anyOf: ['players', 'anonymous'] }, ...REFRESH } });
-    const client = await opened(`${gateway.url}/game`);
+    const client = await opened(`${gateway.url}/open`);
     expect(await auth(client, { op: 'auth', token: tokenOf() })).toMatchObject({
       ok: false,
       code: 'UNAUTHENTICATED',
