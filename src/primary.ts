@@ -14,6 +14,7 @@ import { Departments } from './control/departments.js';
 import { findFreePort, urlOf } from './control/free-port.js';
 import { packageVersion } from './control/package-version.js';
 import { Reloader } from './control/reloader.js';
+import { SocketControl } from './control/sockets/socket-control.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
 import { forkWorker, hostWorker } from './control/worker-process.js';
@@ -176,6 +177,7 @@ class Primary implements ControlPlane {
   drain = (service: string, endpoint: string, drained: boolean) =>
     this.#departments.endpoints.drain(service, endpoint, drained);
   services = () => this.#departments.endpoints.services();
+  readonly sockets = new SocketControl(() => this.#supervisor);
   limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {

@@ -2,12 +2,15 @@
 import type { Draft } from './draft.js';
 import type { LimitConfig } from './schema/limits/limits.js';
 import { limitOfQuota, PLAN } from './schema/limits/plans.js';
-import type { FilterOptions } from './schema/route.js';
+import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { Config } from './schema.js';
 
 interface Filtering {
   readonly defaults: FilterOptions;
-  readonly routes: readonly { readonly filters: FilterOptions }[];
+  readonly routes: readonly {
+    readonly filters: FilterOptions;
+    readonly websocket?: RouteConfig['websocket'];
+  }[];
 }
 
 type Limiting = Filtering & Pick<Config, 'limits' | 'plans'>;
@@ -35,6 +38,7 @@ function limitsOf({ limits, plans, ...filtering }: Limiting): LimitConfig[] {
 }
 
 export function usesLimits(config: Filtering): boolean {
+  if (config.routes.some(({ websocket }) => websocket?.handshakes !== undefined)) return true;
   return filtersOf(config).some(({ limit = [] }) => limit.length > 0);
 }
 

@@ -1,5 +1,5 @@
 import type { WorkerReport } from '../bus/report.js';
-import type { Supplies } from '../bus.js';
+import type { Supplies, WorkerCalls } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
@@ -77,6 +77,20 @@ export class Supervisor {
   /** The endpoints of a service have changed. */
   takeRoster(roster: Roster): void {
     for (const slot of this.#slots) slot.takeRoster(roster);
+  }
+
+  /** What a worker says (they have the ids 1 to `count`); null: it is not ready, or does not answer in time. */
+  async ask<Name extends keyof WorkerCalls>(
+    worker: number,
+    name: Name,
+    argument: WorkerCalls[Name][0],
+    withinMs: number,
+  ): Promise<WorkerCalls[Name][1] | null> {
+    return (await this.#slots[worker - 1]?.ask(name, argument, withinMs)) ?? null;
+  }
+
+  get count(): number {
+    return this.#slots.length;
   }
 
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */

@@ -18,6 +18,9 @@ import {
   TOO_BIG,
   TRY_AGAIN_LATER,
 } from './close-code.js';
+import { isAuthMessage } from './owners/auth-message.js';
+import type { OwnedSocket } from './owners/owned-socket.js';
+import { withRetryHint } from './owners/retry-hint.js';
 import { ServiceLeg } from './service-leg.js';
 
 /** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
@@ -26,14 +29,18 @@ const PING_AFTER_MS = 30_000;
 export interface TunnelOwner {
   /** Both sides are told; it is over. `code` is what ended it. */
   onTunnelEnd(tunnel: Tunnel, code: number): void;
+  /** The client shows new credentials. The message is only lent. */
+  onAuthMessage(tunnel: Tunnel, message: ArrayBuffer): void;
 }
 
 /** What the listener says about a close frame that is none, for instance because of its code. */
 const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
-export class Tunnel implements SocketEvents {
+export class Tunnel implements SocketEvents, OwnedSocket {
+  readonly kind = 'proxy';
   readonly x: Exchange;
+  number = 0;
   readonly openedAt: number;
   messagesIn = 0;
   messagesOut = 0;
@@ -83,6 +90,8 @@ export class Tunnel implements SocketEvents {
     this.messagesIn++;
     this.#lastMessageAt = performance.now();
     if (message.byteLength > this.#options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
+    if (this.#options.refresh && isAuthMessage(message, binary))
+      return this.#owner.onAuthMessage(this, message);
     // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
     if (this.#service.waiting > this.#options.buffer)
       return this.end(TRY_AGAIN_LATER, 'the service is too slow');
@@ -137,6 +146,16 @@ export class Tunnel implements SocketEvents {
 
   // the gateway ----------------------------------------------------------------------------------------------------
 
+  /** Bytes that the client has not taken yet. */
+  get waiting(): number {
+    return this.#client?.waiting ?? 0;
+  }
+
+  /** A word of our own to the client. */
+  tell(text: string): void {
+    if (!this.#over) this.#client?.send(Buffer.from(text), false);
+  }
+
   /** Closes both sides for a reason of our own. */
   end(code: number, reason: string): void {
     if (this.#over) return;
@@ -153,7 +172,7 @@ export class Tunnel implements SocketEvents {
     if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor)
       return this.end(SLOW_CONSUMER, 'the client reads too slowly');
     if (lifetime > 0 && now - this.openedAt > lifetime)
-      return this.end(SERVICE_RESTART, 'the socket is old: connect again');
+      return this.end(SERVICE_RESTART, withRetryHint('the socket is old: connect again'));
     if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
     this.#checkService(now);
   }

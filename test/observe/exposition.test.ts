@@ -106,7 +106,14 @@ function busyGateway(): GatewayFacts {
     resilience: metrics.resilience.flush(),
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
-    sockets: { open: 2, opened: 3, messagesIn: 5, messagesOut: 8, closed: { 1000: 1 } },
+    sockets: {
+      open: 2,
+      opened: 3,
+      messagesIn: 5,
+      messagesOut: 8,
+      closed: { 1000: 1 },
+      handshakes: new Map([['accepted 101', 2]]),
+    },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     waits: new Map([
       [

@@ -1,5 +1,5 @@
 /** What WebSockets do, in metrics. */
-import type { SocketCounts } from '../../websocket/keeper.js';
+import type { SocketCounts } from '../../websocket/owners/socket-owners.js';
 import type { Family } from '../family.js';
 
 /** Of all workers since the gateway started. */
@@ -8,13 +8,17 @@ export class SocketTotals {
   messagesIn = 0;
   messagesOut = 0;
   readonly closed = new Map<string, number>();
+  /** By `result code`. */
+  readonly handshakes = new Map<string, number>();
 
-  merge({ opened, messagesIn, messagesOut, closed }: SocketCounts): void {
+  merge({ opened, messagesIn, messagesOut, closed, handshakes }: SocketCounts): void {
     this.opened += opened;
     this.messagesIn += messagesIn;
     this.messagesOut += messagesOut;
     for (const [code, count] of Object.entries(closed))
       this.closed.set(code, (this.closed.get(code) ?? 0) + count);
+    for (const [result, count] of handshakes)
+      this.handshakes.set(result, (this.handshakes.get(result) ?? 0) + count);
   }
 }
 
@@ -56,6 +60,18 @@ export const socketFamilies: readonly Family[] = [
     labels: ['code'],
     *samples({ totals }) {
       for (const [code, value] of totals.sockets.closed) yield { labels: { code }, value };
+    },
+  },
+  {
+    name: 'sluice_websocket_handshakes_total',
+    type: 'counter',
+    help: 'Handshakes on routes that take them: accepted, refused by the gateway (code) or the service (class of its status), failed upstream (code), or the client had gone.',
+    labels: ['result', 'code'],
+    *samples({ totals }) {
+      for (const [key, value] of totals.sockets.handshakes) {
+        const [result = '', code = ''] = key.split(' ', 2);
+        yield { labels: { result, code }, value };
+      }
     },
   },
 ];
