@@ -41,6 +41,8 @@ export interface PrimaryOptions {
   early: EarlySignals;
   /** Instead of the configuration's `workers`. */
   workers?: number;
+  /** Others may listen on the port. */
+  join?: boolean;
   /** Reload when the file, or a certificate it names, changes. */
   watch: boolean;
   /** For `${NAME}` in the file. Default: the process's own. */
@@ -198,7 +200,8 @@ class Primary implements ControlPlane {
     const { config, generation } = this.inForce();
     const { admin, listen } = config;
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
-    const port = await findFreePort(listen.host, listen.port);
+    const isShared = this.#options.join && listen.port > 0;
+    const port = isShared ? listen.port : await findFreePort(listen.host, listen.port);
     await this.#departments.follow(config);
     this.#departments.adopted(config);
     await this.#supervisor.start(port);

@@ -183,8 +183,8 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs * SOCKETS_SHARE);
-    listener.stopAccepting();
     const startedAt = performance.now();
+    await listener.stopAccepting();
     const elapsedMs = () => performance.now() - startedAt;
     const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>

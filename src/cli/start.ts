@@ -4,7 +4,7 @@ import type { PrimaryOptions } from '../primary.js';
 import { CONFIG_OPTION, type Command, UsageError } from './command.js';
 
 export const start: Command = {
-  usage: '-c FILE [--workers N] [--watch]',
+  usage: '-c FILE [--workers N] [--watch] [--join]',
   description: `Runs the gateway until it is told to leave. Writes one JSON line with "msg":"ready" to standard output when all workers listen.
 SIGTERM and SIGINT drain: new connections are refused, running exchanges end, exit code 0. A second signal leaves at once.
 SIGHUP reads the configuration again; one with mistakes changes nothing.`,
@@ -16,12 +16,17 @@ SIGHUP reads the configuration again; one with mistakes changes nothing.`,
       description: 'Listener processes, instead of what the file says.',
     },
     watch: { type: 'boolean', description: 'Read the configuration again when the file changes.' },
+    join: {
+      type: 'boolean',
+      description: 'Share the port with gateways of this user that listen there already, and will leave.',
+    },
   },
   run(input) {
     const workers = workerCount(input.text('workers'));
     return runGateway({
       file: input.needed('config'),
       watch: input.flag('watch'),
+      join: input.flag('join'),
       ...(workers !== undefined && { workers }),
     });
   },
