@@ -13,6 +13,7 @@ import { runMemory } from './memory.ts';
 import { runOverload } from './overload.ts';
 import { runRegistry } from './registry.ts';
 import { runSoak } from './soak-aborts.ts';
+import { runSockets } from './sockets.ts';
 import { runStream } from './stream.ts';
 
 type Bench = (argument: string | undefined) => Promise<boolean>;
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, Bench>> = {
   memory: () => runMemory(),
   overload: () => runOverload(),
   registry: () => runRegistry(),
+  sockets: (part) => runSockets(part),
   stream: (mebibytes) => runStream(Number(mebibytes ?? 1024)),
   chaos: (posts) => runChaosBench(Number(posts ?? 100_000)),
   soak: (requests) => runSoak(Number(requests ?? 200_000)),

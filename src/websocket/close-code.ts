@@ -1,10 +1,13 @@
 /** Why a socket ended (RFC 6455 §7.4, and the registry it made). */
 
 export const GOING_AWAY = 1001;
+export const PROTOCOL_ERROR = 1002;
 /** Never on the wire: the other side closed without saying why. */
 export const NO_STATUS = 1005;
 /** Never on the wire: the connection was gone without a close. */
 export const ABNORMAL = 1006;
+/** Text that is no UTF-8. */
+export const INVALID_TEXT = 1007;
 /** The default when an operator closes a socket. */
 export const POLICY_VIOLATION = 1008;
 export const TOO_BIG = 1009;

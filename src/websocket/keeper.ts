@@ -42,6 +42,9 @@ export class SocketKeeper implements TunnelOwner {
       return;
     }
     tunnel.start(client);
+    // They have been sent, and a socket lives long.
+    x.forwardHeaders = [];
+    x.answerHeaders = [];
     this.owners.opened(tunnel);
   }
 

@@ -33,7 +33,7 @@ export interface TunnelOwner {
   onAuthMessage(tunnel: Tunnel, message: ArrayBuffer): void;
 }
 
-/** What the listener says about a close frame that it cannot read: codes 1012 to 1014 and 3000 to 3999 among others. */
+/** What the listener says about a close frame that is none, for instance because of its code. */
 const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
