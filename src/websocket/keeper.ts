@@ -5,14 +5,19 @@ import type { WebSocketConfig } from '../config/schema/websocket.js';
 import type { Exchange } from '../exchange.js';
 import { takeServiceHalf } from './handshake.js';
 import { answerAuth } from './owners/auth-message.js';
+import type { HopClock } from './owners/hop-clock.js';
 import type { SocketOwners } from './owners/socket-owners.js';
 import { Tunnel, type TunnelOwner } from './tunnel.js';
 
 export class SocketKeeper implements TunnelOwner {
   readonly owners: SocketOwners;
+  readonly hopsIn: HopClock;
+  readonly hopsOut: HopClock;
 
   constructor(owners: SocketOwners) {
     this.owners = owners;
+    this.hopsIn = owners.hops.in;
+    this.hopsOut = owners.hops.out;
   }
 
   /**

@@ -19,6 +19,7 @@ import {
   TRY_AGAIN_LATER,
 } from './close-code.js';
 import { isAuthMessage } from './owners/auth-message.js';
+import type { HopClock } from './owners/hop-clock.js';
 import type { OwnedSocket } from './owners/owned-socket.js';
 import { withRetryHint } from './owners/retry-hint.js';
 import { ServiceLeg } from './service-leg.js';
@@ -27,6 +28,9 @@ import { ServiceLeg } from './service-leg.js';
 const PING_AFTER_MS = 30_000;
 
 export interface TunnelOwner {
+  /** Messages of clients, and of services. */
+  readonly hopsIn: HopClock;
+  readonly hopsOut: HopClock;
   /** Both sides are told; it is over. `code` is what ended it. */
   onTunnelEnd(tunnel: Tunnel, code: number): void;
   /** The client shows new credentials. The message is only lent. */
@@ -88,7 +92,8 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     if (this.#over) return;
     this.x.bytesIn += message.byteLength;
     this.messagesIn++;
-    this.#lastMessageAt = performance.now();
+    const now = performance.now();
+    this.#lastMessageAt = now;
     if (message.byteLength > this.#options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
     if (this.#options.refresh && isAuthMessage(message, binary))
       return this.#owner.onAuthMessage(this, message);
@@ -96,6 +101,8 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     if (this.#service.waiting > this.#options.buffer)
       return this.end(TRY_AGAIN_LATER, 'the service is too slow');
     this.#service.send(message, binary);
+    const { hopsIn } = this.#owner;
+    if (hopsIn.due()) hopsIn.time(now, this.#service);
   }
 
   onDrain(): void {
@@ -126,6 +133,8 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     this.#serviceHeardAt = now;
     this.#pinged = false;
     client.send(message, binary);
+    const { hopsOut } = this.#owner;
+    if (hopsOut.due()) hopsOut.time(now, client);
     if (this.#slowSince > 0 || client.waiting <= this.#options.buffer) return;
     this.#slowSince = now;
     this.#service.pause();

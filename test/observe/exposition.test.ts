@@ -113,6 +113,10 @@ function busyGateway(): GatewayFacts {
       messagesOut: 8,
       closed: { 1000: 1 },
       handshakes: new Map([['accepted 101', 2]]),
+      hops: {
+        in: { times: Uint32Array.of(20, 3, 900, 1), sumMs: 0.96 },
+        out: { times: Uint32Array.of(), sumMs: 0 },
+      },
     },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     waits: new Map([

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { count } from '../fields.js';
-import { duration, size } from '../units.js';
+import { duration, reject, size } from '../units.js';
 import { rate } from './limits/limits.js';
 
 const MOST_MESSAGE = 2 ** 30 - 1;
 /** Service restart: connect again. */
 const DEFAULT_CLOSE = 1012;
+const CLOSE_CODES = '1000 to 1014 without 1004 to 1006, or 3000 to 4999';
 
 const origin = z
   .string()
@@ -23,7 +24,11 @@ const reload = z
       z.strictObject({
         close: z
           .int()
-          .refine(isCloseCode, { error: 'a close code: 1000 to 1014 without 1004 to 1006, or 3000 to 4999' })
+          .transform((code, context) =>
+            isCloseCode(code)
+              ? code
+              : reject(context, `${code} is no code that a close can have`, CLOSE_CODES),
+          )
           .meta({ description: 'Code to close with.', examples: [4000] }),
       }),
     ],

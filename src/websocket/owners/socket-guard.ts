@@ -10,8 +10,9 @@ import type { SocketIndex } from './sockets-by-owner.js';
 /** When it cannot be found out whether a caller still may, it is asked again, and for how long. */
 const AGAIN_MS = 500;
 const MOST_TRIES = 20;
-/** Sockets looked at before the event loop gets a turn, when everything may have changed. */
-const LOOKED_PER_TURN = 200;
+/** When everything may have changed: so many at a time, which leaves room for those who are let in meanwhile. */
+const LOOKED_AT_ONCE = 200;
+const BETWEEN_LOOKS_MS = 20;
 /** New credentials in a row that were not accepted. */
 const MOST_REFUSED = 5;
 
@@ -118,7 +119,7 @@ export class SocketGuard {
     let looked = 0;
     for (const socket of [...this.#index.all()]) {
       this.recheck(socket);
-      if (++looked % LOOKED_PER_TURN === 0) await nextTurn();
+      if (++looked % LOOKED_AT_ONCE === 0) await sleep(BETWEEN_LOOKS_MS);
     }
   }
 
@@ -138,7 +139,7 @@ export class SocketGuard {
     }
     if (reviewed.failure.status === 503) {
       if (tries >= MOST_TRIES) return socket.end(TRY_AGAIN_LATER, 'whether you may cannot be found out');
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
+      await sleep(AGAIN_MS * (0.5 + Math.random()));
       return await this.#look(socket, tries + 1);
     }
     if (reviewed.reason === 'expired') socket.end(TOKEN_EXPIRED, 'the credentials have expired');
@@ -157,6 +158,6 @@ function present(x: Exchange, headers: readonly string[]): void {
   x.handshake = false;
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -7,6 +7,7 @@ import type { Config } from '../../config/schema.js';
 import type { Exchange } from '../../exchange.js';
 import { SERVICE_RESTART } from '../close-code.js';
 import { HandshakeCounter, type HandshakeCounts } from './handshake-counter.js';
+import { HopClock, type HopCounts } from './hop-clock.js';
 import type { OwnedSocket } from './owned-socket.js';
 import { withRetryHint } from './retry-hint.js';
 import { type Fate, RouteBook } from './route-book.js';
@@ -30,6 +31,8 @@ export interface SocketCounts {
   /** By close code; 1006 for those that were cut. */
   readonly closed: Readonly<Record<number, number>>;
   readonly handshakes: HandshakeCounts;
+  /** How long messages were on their way through, from clients (in) and services (out): one in 64 is timed. */
+  readonly hops: { readonly in: HopCounts; readonly out: HopCounts };
 }
 
 export interface SocketEnd {
@@ -42,6 +45,7 @@ export class SocketOwners {
   readonly guard: SocketGuard;
   readonly desk: SocketDesk;
   readonly handshakes = new HandshakeCounter();
+  readonly hops = { in: new HopClock(), out: new HopClock() };
   /** `performance.now()` of the last end: its close frame may still be on its way. */
   lastEndAt = Number.NEGATIVE_INFINITY;
   readonly #events: SocketEnd;
@@ -108,8 +112,14 @@ export class SocketOwners {
         fate = this.#routes.fateOf(route);
         fates.set(route, fate);
       }
-      if (fate?.atOnce) socket.end(fate.code, fate.reason);
-      else if (fate) leaving.set(fate.reason, [...(leaving.get(fate.reason) ?? []), socket]);
+      if (fate === null) continue;
+      if (fate.atOnce) {
+        socket.end(fate.code, fate.reason);
+        continue;
+      }
+      const together = leaving.get(fate.reason);
+      if (together === undefined) leaving.set(fate.reason, [socket]);
+      else together.push(socket);
     }
     for (const [reason, sockets] of leaving) this.#send(sockets, windowMs, reason);
   }
@@ -134,6 +144,7 @@ export class SocketOwners {
       messagesOut: now.out - this.#told.out,
       closed: this.#closed,
       handshakes: this.handshakes.take(),
+      hops: { in: this.hops.in.take(), out: this.hops.out.take() },
     };
     this.#told = now;
     this.#opened = 0;

@@ -1,8 +1,10 @@
 /** Open sockets of those who may no longer: closed within a second, on every worker, and nobody else's. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { sluice, tokenOf } from '../../access/premises.ts';
+import { HS256, sluice, tokenOf } from '../../access/premises.ts';
 import { eventually } from '../../harness/eventually.ts';
 import type { RunningGateway } from '../../harness/gateway.ts';
+import { openSocket } from '../../harness/sockets.ts';
 import { answers, bearer, guarded, opened, openMany, post } from './guarded.ts';
 
 const { start } = guarded();
@@ -69,6 +71,40 @@ describe('a token that is revoked', () => {
     await post(gateway, '/revocations', { tokenId: '1', provider: 'players' });
     expect(await one?.ended).toEqual({ code: 4403, reason: 'the credentials were revoked' });
     await answers(other as NonNullable<typeof other>);
+  });
+});
+
+describe('a token that came in the query, a subprotocol or a cookie', () => {
+  it('is looked at again where it was, also after a new one was shown', async () => {
+    const provider = { ...HS256, cookie: 'token', websocket: { query: 'token', subprotocol: 'bearer.' } };
+    const gateway = await start(
+      { game: { auth: 'players', websocket: { refresh: true, origins: ['https://a.example'] } } },
+      { auth: { providers: { players: provider, others: HS256 } } },
+    );
+    const revoke = (tokenId: string, provider: string) =>
+      post(gateway, '/revocations', { tokenId, provider });
+    const token = (jti: string) => tokenOf({ jti, iat: longAgo() });
+    const url = `${gateway.url}/game`;
+    const clients = {
+      query: await opened(`${url}?token=${token('query')}`),
+      cookie: await opened(url, { cookie: `token=${token('cookie')}` }),
+      protocol: openSocket(url, [`bearer.${token('protocol')}`, 'chat']),
+    };
+    await clients.protocol.opened;
+    for (const [jti, client] of Object.entries(clients)) {
+      // Whatever is said of this id has the socket looked at.
+      await revoke(jti, 'others');
+      await sleep(300);
+      await answers(client);
+      client.socket.send(JSON.stringify({ op: 'auth', token: token(`${jti}-2`) }));
+      expect(JSON.parse((await client.next()) as string)).toMatchObject({ ok: true });
+      await revoke(jti, 'players');
+      await revoke(`${jti}-2`, 'others');
+      await sleep(300);
+      await answers(client);
+      await revoke(`${jti}-2`, 'players');
+      expect((await client.ended).code).toBe(4403);
+    }
   });
 });
 
