@@ -6,7 +6,7 @@ import { usesChannels } from '../../config/uses.js';
 import type { Exchange } from '../../exchange.js';
 import type { Access } from '../../services/access.js';
 import type { Broadcast, ChannelNews } from '../../services/channels/messages.js';
-import type { KeeperEvents } from '../keeper.js';
+import type { SocketOwners } from '../owners/socket-owners.js';
 import type { ChannelCounts, ChannelKeeper } from './keeper.js';
 import type { ChannelRules } from './rules.js';
 
@@ -29,13 +29,13 @@ export class WorkerChannels {
   }
 
   /** null: there are no channels, nor have there been. */
-  async prepare(config: Config, events: KeeperEvents): Promise<ChannelDoors | null> {
-    if (this.#keeper === null && !usesChannels(config)) return null;
+  async prepare(config: Config, owners: SocketOwners | null): Promise<ChannelDoors | null> {
+    if (owners === null || (this.#keeper === null && !usesChannels(config))) return null;
     const [{ ChannelKeeper }, { ChannelRules }] = await Promise.all([
       import('./keeper.js'),
       import('./rules.js'),
     ]);
-    this.#keeper ??= new ChannelKeeper(events, {
+    this.#keeper ??= new ChannelKeeper(owners, {
       ask: (asks) => this.#primary.tell('channelAsks', asks),
       publish: this.#publish,
     });
@@ -57,15 +57,6 @@ export class WorkerChannels {
 
   broadcast(broadcast: Broadcast): { reached: number } {
     return { reached: this.#keeper?.broadcast(broadcast) ?? 0 };
-  }
-
-  drain(windowMs: number): void {
-    this.#keeper?.drain(windowMs);
-  }
-
-  /** See `SocketKeeper.lastEndAt`. */
-  get lastEndAt(): number {
-    return this.#keeper?.lastEndAt ?? Number.NEGATIVE_INFINITY;
   }
 
   report(): ChannelCounts | null {
