@@ -6,6 +6,7 @@ import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
+import { runHealth } from './health.ts';
 import { runKeys } from './keys.ts';
 import { runLimitsSync } from './limits/sync.ts';
 import { runLimits } from './limits.ts';
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
   balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
   'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
+  health: (rounds) => runHealth(Number(rounds ?? 20)),
   keys: (duplicates) => runKeys(Number(duplicates ?? 10_000)),
   memory: () => runMemory(),
   overload: () => runOverload(),

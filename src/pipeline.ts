@@ -2,7 +2,6 @@
  * A route's features, compiled into four hooks when the configuration loads. A hook nobody uses is `null`: a feature
  * that is off costs one comparison.
  */
-import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
 import type { Overload } from './overload/overload.js';
 import type { Access } from './services/access.js';
@@ -57,14 +56,12 @@ export interface Env {
   readonly overload: Overload;
 }
 
-/** One file in `filters/` is one of these. */
-export interface Filter<N extends string = string, S extends z.ZodType = z.ZodType> {
+/** One file in `filters/` is one of these. What may be written for it is in `config/schema/filters/`, under the same name. */
+export interface Filter<N extends string = string, O = unknown> {
   readonly name: N;
-  /** Every option with description, unit and default: the only source of types, checks and documentation. */
-  readonly schema: S;
   /** Options when neither the route nor `defaults` names the filter; absent: it is then off. */
-  readonly unnamed?: z.output<S>;
-  build(options: z.output<S>, env: Env): Stages;
+  readonly unnamed?: O;
+  build(options: O, env: Env): Stages;
 }
 
 export interface Pipeline {

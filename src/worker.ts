@@ -188,8 +188,8 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs);
-    listener.stopAccepting();
     const startedAt = performance.now();
+    await listener.stopAccepting();
     const elapsedMs = () => performance.now() - startedAt;
     const lastClose = () => performance.now() - (this.#sockets?.owners.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>

@@ -1,7 +1,8 @@
 /** What a configuration uses: nothing else needs to be loaded, opened or kept. */
+
+import { limitOfQuota, PLAN } from '../services/limits/terms.js';
 import type { Draft } from './draft.js';
 import type { LimitConfig } from './schema/limits/limits.js';
-import { limitOfQuota, PLAN } from './schema/limits/plans.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { Config } from './schema.js';
 
