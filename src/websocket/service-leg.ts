@@ -17,6 +17,7 @@ export interface ServiceEvents {
 
 /** How long a service has to answer a close, in milliseconds. */
 const CLOSE_WITHIN_MS = 2000;
+const MOST_PONGS_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 /** Where a socket has its leg: the listeners are the same for all sockets, so that none has closures of its own. */
@@ -108,7 +109,8 @@ export class ServiceLeg implements FrameEvents {
   onPing(data: Buffer): void {
     if (this.#over) return;
     this.#events.onServiceAlive();
-    this.#write(PONG, data);
+    // Not each has to be answered (RFC 6455 §5.5.3), and who does not read the answers gets no more of them.
+    if (this.#socket.writableLength < MOST_PONGS_BYTES) this.#write(PONG, data);
   }
 
   onPong(): void {
