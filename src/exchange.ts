@@ -43,6 +43,8 @@ export interface Client {
 /** The client's end of a WebSocket. Implemented in `listen/`. */
 export interface ClientSocket {
   send(message: Buffer, binary: boolean): void;
+  /** What is sent meanwhile leaves in one write. */
+  together(send: () => void): void;
   /** Bytes that the client has not taken yet. */
   readonly waiting: number;
   /** Closes in order; code 0: without one. Its events may still come. */

@@ -37,6 +37,11 @@ export class UwsSocket implements ClientSocket {
     this.#ws?.send(message, binary, false);
   }
 
+  together(send: () => void): void {
+    if (this.#ws === null) send();
+    else this.#ws.cork(send);
+  }
+
   end(code: number, reason: string): void {
     const ws = this.#ws;
     this.#ws = null;
