@@ -196,6 +196,27 @@ describe('from a service', () => {
     ['text that is no UTF-8', unmasked(TEXT, Buffer.from([0xc3, 0x28])), 1014],
     ['a control frame in fragments', unmasked(PING, 'x', { fin: false }), 1014],
     ['a close with 1005', unmasked(CLOSE, Buffer.from([0x03, 0xed])), 1014],
+    ['a close of one byte', unmasked(CLOSE, Buffer.from([3])), 1014],
+    ['a ping above 125 bytes', unmasked(PING, Buffer.alloc(126)), 1014],
+    ['a reserved opcode', unmasked(5, 'x'), 1014],
+    ['compression that nobody agreed upon', unmasked(TEXT, 'x', { reserved: 1 }), 1014],
+    ['a continuation of nothing', unmasked(CONTINUATION, 'x'), 1014],
+    [
+      'text that is no UTF-8 across frames',
+      Buffer.concat([
+        unmasked(TEXT, Buffer.from([0xe2, 0x82]), { fin: false }),
+        unmasked(CONTINUATION, Buffer.from([0x28])),
+      ]),
+      1014,
+    ],
+    [
+      'more than maxMessage in fragments',
+      Buffer.concat([
+        unmasked(BINARY, Buffer.alloc(20_000), { fin: false }),
+        unmasked(CONTINUATION, Buffer.alloc(20_000)),
+      ]),
+      1009,
+    ],
     ['a message above maxMessage', unmasked(BINARY, Buffer.alloc(32 * 1024 + 1)), 1009],
     ['a length of 2^63', unmasked(BINARY, 'x', { length: 2n ** 63n }), 1014],
   ];
