@@ -139,6 +139,12 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     this.#service.pause();
   }
 
+  /** What has come together goes out together. */
+  onServiceBatch(rest: () => void): void {
+    if (this.#client === null) rest();
+    else this.#client.together(rest);
+  }
+
   onServiceClosed(code: number, reason: string): void {
     if (this.#over) return;
     const client = this.#finish(code);
