@@ -3,6 +3,7 @@
  * 'advanced', so typed arrays travel as they are), one in the primary's own process directly.
  */
 import type { ChildProcess } from 'node:child_process';
+import type { AttendanceAsks } from './bus/attendance-calls.js';
 import type { ChannelAsks, ChannelCalls } from './bus/channel-calls.js';
 import { type AnswerMessage, type CallMessage, PendingCalls } from './bus/pending-calls.js';
 import type { WorkerReport } from './bus/report.js';
@@ -49,7 +50,7 @@ export interface WorkerCalls extends ChannelCalls, SocketCalls {
 }
 
 /** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */
-export interface PrimaryCalls extends KeyCalls {
+export interface PrimaryCalls extends KeyCalls, AttendanceAsks {
   /** The keys of a provider; `unknownKid` is one that the worker's keys lack: the issuer is asked again, if that is due. */
   keys: [{ provider: string; unknownKid: string | null }, KeySet];
   /** What the authorisation server says of a token. */

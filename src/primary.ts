@@ -193,6 +193,7 @@ class Primary implements ControlPlane {
   services = () => this.#departments.endpoints.services();
   channels = () => this.#departments.channels;
   readonly sockets = new SocketControl(() => this.#supervisor);
+  presence = () => this.#departments.presence;
   limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {

@@ -71,7 +71,7 @@ export class GatewayWorker implements WorkerHandlers {
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
-    this.#channels = new WorkerChannels(primary, (topic, text) =>
+    this.#channels = new WorkerChannels(id, primary, (topic, text) =>
       this.#running?.listener.publish(topic, text),
     );
     const audit = createExchangeAudit(lines, id);
@@ -122,6 +122,8 @@ export class GatewayWorker implements WorkerHandlers {
   channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
 
   broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
+
+  attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
   drain = ({ timeoutMs }: { timeoutMs: number }) => {
@@ -200,6 +202,7 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs);
+    this.#channels.leave();
     const startedAt = performance.now();
     await listener.stopAccepting();
     const elapsedMs = () => performance.now() - startedAt;
@@ -275,6 +278,7 @@ export function runWorker(): Promise<number> {
       broadcast: (broadcast) => worker.broadcast(broadcast),
       listSockets: (query) => worker.listSockets(query),
       closeSockets: (query) => worker.closeSockets(query),
+      attend: (call) => worker.attend(call),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

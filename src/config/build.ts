@@ -208,7 +208,8 @@ function buildRoute(
     keepHost: route.rewrite.host === 'keep',
     retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
     fallback: buildFallback(route, services, metrics),
-    channels: route.channels && (forFilters.channels as ChannelDoors).open(route, names, forFilters.access),
+    channels:
+      route.channels && (forFilters.channels as ChannelDoors).open(route, names, forFilters.access, services),
     websocket: route.websocket,
     source: { ...route, filters: options },
   };

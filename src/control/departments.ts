@@ -9,6 +9,7 @@ import type { KeySet } from '../services/primary-answers.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import { AccessControl } from './access.js';
 import { ChannelControl } from './channels/channel-control.js';
+import { PresenceControl } from './channels/presence/presence-control.js';
 import { DiscoveryControl } from './discovery/discovery.js';
 import { EndpointControl } from './endpoints/endpoints.js';
 import { IdempotencyControl } from './idempotency/idempotency.js';
@@ -48,6 +49,7 @@ export class Departments {
   readonly endpoints: EndpointControl;
   readonly discovery: DiscoveryControl;
   readonly channels: ChannelControl;
+  readonly presence: PresenceControl;
   readonly #all: readonly Department[];
 
   constructor({ config, workers, log, lines, onKeys, onRoster, callWorker }: DepartmentsOptions) {
@@ -60,13 +62,16 @@ export class Departments {
       log,
       publish: (service, endpoints) => rosters.set(service, endpoints),
     });
-    this.channels = new ChannelControl({ workers, call: callWorker });
-    this.#all = [this.access, this.limits, this.idempotency, this.endpoints, this.discovery, this.channels];
+    this.channels = new ChannelControl({ workers, log, call: callWorker });
+    this.presence = new PresenceControl({ log, call: callWorker });
+    const { access, limits, idempotency, endpoints, discovery, channels, presence } = this;
+    this.#all = [access, limits, idempotency, endpoints, discovery, channels, presence];
   }
 
   /** Answers what workers ask. */
   get handlers(): PrimaryHandlers {
-    return { ...this.access.handlers, ...this.idempotency.handlers };
+    const { access, idempotency, channels, presence } = this;
+    return { ...access.handlers, ...idempotency.handlers, ...channels.handlers, ...presence.handlers };
   }
 
   /** What workers get with a configuration. */

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { channelMachineFamilies } from './families/channel-machines.js';
 import { channelFamilies } from './families/channels.js';
 import { discoveryFamilies } from './families/discovery.js';
 import { endpointFamilies } from './families/endpoints.js';
@@ -101,6 +102,7 @@ export const families: readonly Family[] = [
   ...discoveryFamilies,
   ...socketFamilies,
   ...channelFamilies,
+  ...channelMachineFamilies,
   ...waitFamilies,
   ...overloadFamilies,
   ...syncFamilies,

@@ -1,3 +1,4 @@
+import type { ChannelMachineFacts } from './families/channel-machines.js';
 import type { DiscoveryFacts } from './families/discovery.js';
 import type { ServiceView } from './health/view.js';
 import type { SyncCounts } from './limits/sync-counts.js';
@@ -22,7 +23,7 @@ export interface GatewayFacts {
   /** As they are at the moment. */
   services(): readonly ServiceView[];
   /** What was published on channels here. */
-  channels?(): {
+  channels?(): ChannelMachineFacts & {
     counts(): { readonly published: number; readonly refused: number; readonly broadcasts: number };
   };
   /** How limits are shared with other machines; null: they are not. */

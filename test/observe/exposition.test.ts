@@ -171,7 +171,14 @@ function busyGateway(): GatewayFacts {
     quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
     services: () => [service()],
-    channels: () => ({ counts: () => ({ published: 3, refused: 1, broadcasts: 2 }) }),
+    channels: () => ({
+      counts: () => ({ published: 3, refused: 1, broadcasts: 2 }),
+      logCounts: () => ({
+        redis: { connected: true, healed: 2, gaps: 1, failures: 3 },
+        publications: { taken: 5, refused: 1, leads: true },
+        sources: { wanted: 2, connected: 1, opened: 3, lost: 2, messages: 40 },
+      }),
+    }),
     limitSync: () => new SyncCounts(),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };

@@ -2,6 +2,7 @@ import { paramNames } from '../../route/pattern.js';
 import { compileExpression } from '../../services/authz/expression/compile.js';
 import { permissionFault } from '../../services/authz/roles.js';
 import { channelPatternFault } from '../../services/channels/names.js';
+import { sourceTargetFault } from '../../services/channels/source-target.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
 import type { Path } from '../mistakes.js';
@@ -12,17 +13,38 @@ import type { Report } from './report.js';
 const OF_SERVICES = ['slow', 'slowFor', 'buffer'] as const;
 
 /** What routes with channels say. */
-export function checkChannels({ routes, settings }: Draft, report: Report): void {
+export function checkChannels({ routes, services, settings }: Draft, report: Report): void {
   for (const item of routes) {
     const { index, route } = item;
     if (route === undefined || route.channels === null) continue;
     const path = ['routes', index, 'channels'];
     const guarded = Boolean({ ...settings.defaults, ...route.filters }.auth);
     checkWaysIn(item, path, report);
+    checkUpstream(route.channels.upstream, services, path, report);
     for (const [at, rule] of route.channels.allow.entries()) {
       checkRule(rule, [...path, 'allow', at], paramNames(route.match.path), guarded, report);
     }
   }
+}
+
+function checkUpstream(
+  upstream: ChannelsConfig['upstream'],
+  services: Draft['services'],
+  path: Path,
+  report: Report,
+): void {
+  if (upstream === undefined) return;
+  const fault = sourceTargetFault(upstream.path);
+  if (fault !== null) {
+    const expected = 'a path such as /stream/${channel.name}';
+    report.mistake({ path: [...path, 'upstream', 'path'], message: fault, expected });
+  }
+  if (services.has(upstream.service)) return;
+  report.mistake({
+    path: [...path, 'upstream', 'service'],
+    message: `there is no service "${upstream.service}"`,
+    suggestion: didYouMean(upstream.service, [...services.keys()]),
+  });
 }
 
 function checkWaysIn({ index, route, raw }: DraftRoute, path: Path, report: Report): void {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { count } from '../fields.js';
 import { duration, size } from '../units.js';
+import { channelPresence, channelUpstream } from './channel-upstream.js';
 import { demands } from './filters/auth.js';
 
 /** What is wrong with it is found by the checks, which know the route's path. */
@@ -66,6 +67,16 @@ const options = z.strictObject({
     description:
       'What is kept of each channel, for clients that come back. When several routes allow a channel, the first one in the file says it.',
     examples: [{ size: 1000, ttl: '10m' }, 'off'],
+  }),
+  presence: channelPresence.prefault(false).meta({
+    description:
+      'Whether it is known who is on a channel, and told to clients that ask for it. See [channels-machines.md](channels-machines.md#presence).',
+    examples: [true, { grace: '10s' }],
+  }),
+  upstream: channelUpstream.optional().meta({
+    description:
+      'A service that is the source of the channels: one connection for each, opened with its first subscriber. When several routes allow a channel, the first one in the file says it.',
+    examples: [{ service: 'ticks', path: '/stream/${channel.name}', type: 'sse' }],
   }),
   maxSubscriptions: count(1, 10_000)
     .prefault(100)

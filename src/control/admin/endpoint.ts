@@ -5,6 +5,7 @@ import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
 import type { ChannelControl } from '../channels/channel-control.js';
+import type { PresenceControl } from '../channels/presence/presence-control.js';
 import type { RegistryWatch } from '../discovery/registry-watch.js';
 import type { DrainAnswer } from '../endpoints/drain.js';
 import type { QuotaControl } from '../quotas/quota-control.js';
@@ -36,6 +37,7 @@ export interface ControlPlane extends GatewayFacts {
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
   channels(): ChannelControl;
+  presence(): PresenceControl;
   /** Takes an endpoint out or in again; null: workers would not hear of it. */
   drain(service: string, endpoint: string, drained: boolean): DrainAnswer | null;
   /** Open WebSockets, in all workers. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
 import { channelEndpoints } from '../channels/endpoints.js';
+import { presenceEndpoints } from '../channels/presence/endpoints.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
 import { serviceEndpoints } from '../health/admin.js';
@@ -51,6 +52,7 @@ export const endpoints: readonly Endpoint[] = [
   ...drainEndpoints,
   ...channelEndpoints,
   ...socketEndpoints,
+  ...presenceEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */

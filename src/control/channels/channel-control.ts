@@ -1,15 +1,19 @@
 /** The primary's part in channels: it puts messages in order, keeps them, and tells workers what they want to hear. */
 import type { ChannelCalls } from '../../bus/channel-calls.js';
+import type { PrimaryHandlers } from '../../bus.js';
 import type { Config } from '../../config/schema.js';
 import { usesChannels } from '../../config/uses.js';
+import type { Log } from '../../observe/log.js';
 import type { Audience, ChannelAsk, Position } from '../../services/channels/messages.js';
 import type { Department } from '../departments.js';
 import type { Histories } from './histories.js';
-import type { ChannelLog, ChannelState } from './log.js';
+import type { ChannelState } from './log.js';
+import type { MachineLog, MachineLogCounts } from './machine-log.js';
 import type { Switchboard } from './switchboard.js';
 
 export interface ChannelControlOptions {
   readonly workers: number;
+  readonly log: Log;
   /** Rejects when the worker is gone, or does not answer. */
   call<Name extends keyof ChannelCalls>(
     worker: number,
@@ -32,7 +36,7 @@ export interface ChannelView extends ChannelState {
 
 export class ChannelControl implements Department {
   readonly #options: ChannelControlOptions;
-  #log: ChannelLog | null = null;
+  #log: MachineLog | null = null;
   #board: Switchboard | null = null;
   #histories: Histories | null = null;
   #used = false;
@@ -63,26 +67,38 @@ export class ChannelControl implements Department {
     });
   }
 
-  async #open({ channels }: Config): Promise<ChannelLog> {
-    const { MemoryLog } = await import('./memory-log.js');
-    const { memory, max } = channels;
-    return new MemoryLog((channel, message, epoch) => this.#board?.tell(channel, message, epoch), {
-      maxBytes: memory,
-      maxChannels: max,
+  async #open(config: Config): Promise<MachineLog> {
+    const { MachineLog } = await import('./machine-log.js');
+    const { workers, log, call } = this.#options;
+    return await MachineLog.open(config, {
+      workers,
+      log,
+      onMessage: (channel, message, epoch) => this.#board?.tell(channel, message, epoch),
+      history: (channel) => (this.#histories as Histories).of(channel),
+      workersOf: (channel) => this.#board?.workers(channel) ?? [],
+      openSource: (worker, spec) => call(worker, 'attend', { open: spec }),
+      closeSource: (worker, channel) => void call(worker, 'attend', { close: channel }).catch(() => {}),
     });
   }
 
   adopted(config: Config): void {
     this.#used = usesChannels(config);
     this.#maxMessage = config.channels.maxMessage;
+    this.#log?.adopted(config);
   }
 
   asked = (worker: number, asks: readonly ChannelAsk[]): void => {
     this.#board?.asked(worker, asks);
   };
 
+  /** What services say that are the source of a channel. */
+  readonly handlers: Pick<PrimaryHandlers, 'sourceNews'> = {
+    sourceNews: async ({ worker, news }) => this.#log?.heard(worker, news),
+  };
+
   workerGone(id: number): void {
     this.#board?.workerGone(id);
+    this.#log?.workerGone(id);
   }
 
   /** Whether the configuration in force has channels. */
@@ -140,11 +156,16 @@ export class ChannelControl implements Department {
     return { published: this.#published, refused: this.#refused, broadcasts: this.#broadcasts };
   }
 
+  /** What the log does with other machines and with services; null: there is none. */
+  logCounts(): MachineLogCounts | null {
+    return this.#log?.counts() ?? null;
+  }
+
   async close(): Promise<void> {
     await this.#log?.close();
   }
 
-  #mustLog(): ChannelLog {
+  #mustLog(): MachineLog {
     if (this.#log === null) throw new Error('no route has channels');
     return this.#log;
   }

@@ -5,6 +5,7 @@ import { isChannelName } from '../../services/channels/names.js';
 import { type Call, type ControlPlane, type Endpoint, json, problem, type Reply } from '../admin/endpoint.js';
 import type { ChannelControl } from './channel-control.js';
 import { LogUnavailable } from './log.js';
+import { ChannelHasSource } from './split-log.js';
 
 const MOST_BODY_BYTES = 16 * 1024 * 1024;
 const MOST_AT_ONCE = 10_000;
@@ -108,6 +109,7 @@ function withChannels(handle: Handler): Endpoint['handle'] {
     try {
       return await handle(channels, call, plane, call.remote);
     } catch (error) {
+      if (error instanceof ChannelHasSource) return problem(409, 'Channel has a source', error.message);
       if (!(error instanceof LogUnavailable)) throw error;
       const refusal = problem(503, 'Channels unavailable', error.message);
       return { ...refusal, headers: { 'retry-after': '1' } };

@@ -72,6 +72,15 @@ export class MemoryLog implements ChannelLog {
     this.#idle.set(channel, history);
   }
 
+  /** Something may be missing behind its last message: what follows has another epoch. */
+  reset(channel: string): void {
+    const followed = this.#followed.get(channel);
+    const history = followed ?? this.#idle.get(channel);
+    if (history === undefined || history.head.offset === 0) return;
+    this.#forget(channel, history);
+    if (followed !== undefined) this.#followed.set(channel, new ChannelHistory(this.#now()));
+  }
+
   async look(channel: string): Promise<ChannelState | null> {
     const history = this.#followed.get(channel) ?? this.#idle.get(channel);
     return history === undefined ? null : this.#measured(history, () => history.look(this.#now()));

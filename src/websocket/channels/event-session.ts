@@ -2,12 +2,11 @@
 import type { Exchange, OngoingAttempt } from '../../exchange.js';
 import type { Message, Position } from '../../services/channels/messages.js';
 import { ABNORMAL, FORBIDDEN, SLOW_CONSUMER } from '../close-code.js';
-import type { SocketOwners } from '../owners/socket-owners.js';
 import type { Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
 import { isEpoch } from './ops.js';
 import type { ChannelRules } from './rules.js';
-import { ChannelSession } from './session.js';
+import { ChannelSession, type SessionKeeper } from './session.js';
 
 /** `error` is the name of the event that browsers make when the connection is lost. */
 const EVENT_NAMES: Readonly<Record<string, string>> = { error: 'failed' };
@@ -19,6 +18,8 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   /** In the order of the request: that of the positions in ids. */
   readonly #names: readonly string[];
   readonly #since: readonly (Position | null)[];
+  /** It wants to hear who comes and goes. */
+  wantsPresence = false;
   #blocked = false;
   #lastWriteAt: number;
 
@@ -26,11 +27,11 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
     x: Exchange,
     rules: ChannelRules,
     hub: ChannelHub,
-    owners: SocketOwners,
+    keeper: SessionKeeper,
     names: readonly string[],
     since: readonly (Position | null)[],
   ) {
-    super(x, rules, hub, owners);
+    super(x, rules, hub, keeper);
     this.#names = names;
     this.#since = since;
     this.#lastWriteAt = this.openedAt;
@@ -39,8 +40,9 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   start(): void {
     this.x.client.begin(-1);
     this.#write(`retry: ${this.#retryMs()}\n\n`);
+    const wish = { events: this.wantsPresence, info: null };
     for (const [i, name] of this.#names.entries()) {
-      if (!this.over) this.subscribe(name, this.#since[i], '');
+      if (!this.over) this.subscribe(name, this.#since[i], '', wish);
     }
   }
 

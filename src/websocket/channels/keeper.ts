@@ -11,8 +11,9 @@ import type { SocketOwners } from '../owners/socket-owners.js';
 import { EventSession, positionsIn } from './event-session.js';
 import type { HubCounts } from './hub/counts.js';
 import { ChannelHub, type HubEnv } from './hub/hub.js';
+import type { WorkerPresence } from './presence/worker-presence.js';
 import type { ChannelRules } from './rules.js';
-import { ChannelSession } from './session.js';
+import { ChannelSession, type SessionKeeper } from './session.js';
 import { SocketSession } from './socket-session.js';
 import { broadcastText } from './texts.js';
 
@@ -27,13 +28,14 @@ export interface ChannelCounts extends HubCounts {
   readonly streams: number;
 }
 
-export class ChannelKeeper {
-  readonly #owners: SocketOwners;
+export class ChannelKeeper implements SessionKeeper {
+  readonly owners: SocketOwners;
+  presence: WorkerPresence | null = null;
   readonly #hub: ChannelHub;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(owners: SocketOwners, env: HubEnv) {
-    this.#owners = owners;
+    this.owners = owners;
     this.#hub = new ChannelHub(env);
   }
 
@@ -53,14 +55,14 @@ export class ChannelKeeper {
     x.answerHeaders = ['x-request-id', x.id];
     x.route?.pipeline.onResponse?.(x);
     x.acceptedAt = performance.now();
-    const session = new SocketSession(x, rules, this.#hub, this.#owners);
+    const session = new SocketSession(x, rules, this.#hub, this);
     this.#add(session);
     // Browsers give up a socket when none of the subprotocols they offer is chosen.
     const socket = x.client.accept(offeredProtocols(x)[0] ?? '', session);
-    if (socket === null) return this.#owners.forget(session);
+    if (socket === null) return this.owners.forget(session);
     session.start(socket);
     x.answerHeaders = []; // they have been sent, and a socket lives long
-    this.#owners.opened(session);
+    this.owners.opened(session);
   }
 
   #stream(x: Exchange, rules: ChannelRules): void {
@@ -70,7 +72,8 @@ export class ChannelKeeper {
     const names = valuesOf('channel');
     const since = positionsIn(x.header('last-event-id') ?? valuesOf('since')[0] ?? '', names.length);
     x.acceptedAt = performance.now();
-    const session = new EventSession(x, rules, this.#hub, this.#owners, names, since);
+    const session = new EventSession(x, rules, this.#hub, this, names, since);
+    session.wantsPresence = valuesOf('presence')[0] === 'true';
     const most = Math.min(rules.options.maxSubscriptions, MOST_CHANNELS_OF_A_STREAM);
     if (names.length === 0) x.detail = 'Say which channels: ?channel=NAME, several times for several.';
     else if (names.length > most) x.detail = `A stream has at most ${most} channels.`;
@@ -91,7 +94,7 @@ export class ChannelKeeper {
     x.body?.discard();
     this.#add(session);
     session.start();
-    this.#owners.opened(session);
+    this.owners.opened(session);
   }
 
   #turnAway(x: Exchange, failure: typeof BAD_CHANNELS): void {
@@ -100,7 +103,7 @@ export class ChannelKeeper {
   }
 
   #add(session: ChannelSession): void {
-    this.#owners.add(session);
+    this.owners.add(session);
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
   }
 
@@ -124,7 +127,7 @@ export class ChannelKeeper {
   }
 
   #audience(to: Audience): Iterable<OwnedSocket> {
-    const { index } = this.#owners;
+    const { index } = this.owners;
     if ('user' in to) return index.of('user', to.user);
     if ('role' in to) return index.of('role', to.role);
     return 'route' in to ? index.of('route', to.route) : index.all();
@@ -132,7 +135,7 @@ export class ChannelKeeper {
 
   /** Routes have other rules now. Those that are gone see to their sockets themselves. */
   adopt(rules: ReadonlyMap<string, ChannelRules>): void {
-    for (const session of this.#sessions(this.#owners.index.all())) {
+    for (const session of this.#sessions(this.owners.index.all())) {
       const own = rules.get(session.x.route?.name ?? '');
       if (own === undefined) continue;
       const open = session.kind === 'channels' ? own.websocket !== null : own.options.events !== null;
@@ -144,7 +147,7 @@ export class ChannelKeeper {
   report(): ChannelCounts {
     let sockets = 0;
     let streams = 0;
-    for (const { kind } of this.#owners.index.all()) {
+    for (const { kind } of this.owners.index.all()) {
       if (kind === 'channels') sockets++;
       else if (kind === 'events') streams++;
     }
@@ -152,7 +155,7 @@ export class ChannelKeeper {
   }
 
   #look(): void {
-    if (this.#hub.look(performance.now()) || this.#owners.index.size > 0) return;
+    if (this.#hub.look(performance.now()) || this.owners.index.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

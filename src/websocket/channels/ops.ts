@@ -1,6 +1,7 @@
 /** What clients may ask for, by the `op` of their messages. Others add theirs here. */
 import type { Position } from '../../services/channels/messages.js';
 import { authenticate } from '../owners/auth-message.js';
+import { members, wishIn } from './presence/presence-op.js';
 import type { SocketSession } from './socket-session.js';
 import { idMember } from './texts.js';
 
@@ -10,6 +11,7 @@ export type Operation = (session: SocketSession, fields: Fields, id: string) => 
 
 const operations = new Map<string, Operation>([
   ['subscribe', subscribe],
+  ['presence', members],
   ['unsubscribe', (session, { channel }, id) => session.unsubscribe(channel, id)],
   ['auth', refresh],
   ['ping', (session, _fields, id) => session.tell('pong', `{"op":"pong"${idMember(id)}}`)],
@@ -33,12 +35,15 @@ export function idOf(id: unknown): string | null {
   return typeof id === 'string' && id.length <= LONGEST_ID ? JSON.stringify(id) : null;
 }
 
-function subscribe(session: SocketSession, { channel, since }: Fields, id: string): void {
+function subscribe(session: SocketSession, fields: Fields, id: string): void {
+  const { channel, since } = fields;
   const position = since === undefined || since === null ? null : positionIn(since);
   if (position === undefined) {
     return session.fail(id, 'BAD_POSITION', 'since is {"offset": a whole number, "epoch": a text}');
   }
-  session.subscribe(channel, position, id);
+  const wish = wishIn(fields);
+  if (wish === null) return session.fail(id, 'BAD_INFO', 'info is JSON of at most 1 KiB');
+  session.subscribe(channel, position, id, wish);
 }
 
 /** New credentials: what the client is subscribed to goes by them from then on. */

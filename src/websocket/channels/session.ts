@@ -8,8 +8,16 @@ import { withRetryHint } from '../owners/retry-hint.js';
 import type { SocketOwners } from '../owners/socket-owners.js';
 import type { Subscriber, Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
+import { NO_WISH, type PresenceWish, type WorkerPresence } from './presence/worker-presence.js';
 import type { ChannelRules } from './rules.js';
 import { errorText, gapText, subscribedText, unsubscribedText } from './texts.js';
+
+/** What looks after it. */
+export interface SessionKeeper {
+  readonly owners: SocketOwners;
+  /** null: no route asks for it, nor has one done so. */
+  readonly presence: WorkerPresence | null;
+}
 
 /** Why an operation failed: stable codes. */
 export type OpError =
@@ -22,6 +30,9 @@ export type OpError =
   | 'NOT_SUBSCRIBED'
   | 'TOO_MANY_SUBSCRIPTIONS'
   | 'TOO_FAST'
+  | 'BAD_PAGE'
+  | 'BAD_INFO'
+  | 'NO_PRESENCE'
   | 'CHANNEL_UNAVAILABLE';
 
 export abstract class ChannelSession implements Subscriber, OwnedSocket {
@@ -34,15 +45,15 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
   /** Those of the route, as its last configuration has them. */
   rules: ChannelRules;
   readonly #hub: ChannelHub;
-  readonly #owners: SocketOwners;
+  readonly #keeper: SessionKeeper;
   #over = false;
 
-  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, owners: SocketOwners) {
+  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, keeper: SessionKeeper) {
     this.x = x;
     this.openedAt = x.acceptedAt;
     this.rules = rules;
     this.#hub = hub;
-    this.#owners = owners;
+    this.#keeper = keeper;
   }
 
   abstract readonly kind: 'channels' | 'events';
@@ -56,6 +67,15 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
   abstract deliver(subscription: Subscription, message: Message, text: string): void;
   abstract join(subscription: Subscription): void;
   abstract part(subscription: Subscription): void;
+
+  /** Says something that is about none of its subscriptions. */
+  tell(op: string, text: string): void {
+    if (!this.#over) this.say(op, text, null);
+  }
+
+  get presence(): WorkerPresence | null {
+    return this.#keeper.presence;
+  }
 
   get over(): boolean {
     return this.#over;
@@ -78,19 +98,20 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
     this.#over = true;
     const subscriptions = [...this.subscriptions.values()];
     this.subscriptions.clear();
-    for (const subscription of subscriptions) this.#hub.end(subscription);
-    this.#owners.ended(this, code);
+    for (const subscription of subscriptions) this.#ended(subscription);
+    this.#keeper.owners.ended(this, code);
   }
 
   // what the client wants ------------------------------------------------------------------------------------------
 
   /** `id` is JSON text, or empty. */
-  subscribe(name: unknown, since: Position | null, id: string): void {
+  subscribe(name: unknown, since: Position | null, id: string, wish: PresenceWish = NO_WISH): void {
     const fault = this.whyNot(name);
     if (fault !== null) return this.fail(id, fault[0], fault[1]);
     const channel = name as string;
     const subscription = this.#hub.subscribe(this, channel, since, id);
     this.subscriptions.set(channel, subscription);
+    this.#attend(channel, wish);
     this.#hub.begin(subscription);
   }
 
@@ -124,7 +145,10 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
   recheck(rules: ChannelRules): void {
     this.rules = rules;
     for (const name of [...this.subscriptions.keys()]) {
-      if (this.rules.allows(name, this.x)) continue;
+      if (this.rules.allows(name, this.x)) {
+        this.#attend(name, NO_WISH);
+        continue;
+      }
       this.#drop(name);
       this.say('unsubscribed', unsubscribedText(name, '', 'CHANNEL_FORBIDDEN'), null);
     }
@@ -153,6 +177,7 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
 
   refused({ channel, id }: Subscription, why: string): void {
     this.subscriptions.delete(channel.name);
+    this.presence?.leave(this, channel.name);
     this.say('error', errorText(id, 'CHANNEL_UNAVAILABLE', why, channel.name), null);
   }
 
@@ -187,7 +212,18 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
     const subscription = this.subscriptions.get(name);
     if (subscription === undefined) return false;
     this.subscriptions.delete(name);
-    this.#hub.end(subscription);
+    this.#ended(subscription);
     return true;
+  }
+
+  #ended(subscription: Subscription): void {
+    this.#hub.end(subscription);
+    this.presence?.leave(this, subscription.channel.name);
+  }
+
+  #attend(channel: string, wish: PresenceWish): void {
+    const { presence } = this.rules.options;
+    if (presence !== null) this.presence?.join(this, channel, presence.grace, wish);
+    else this.presence?.leave(this, channel);
   }
 }

@@ -3,12 +3,11 @@ import type { ClientSocket, Exchange, SocketEvents } from '../../exchange.js';
 import type { Message } from '../../services/channels/messages.js';
 import { GOING_AWAY, NO_STATUS, POLICY_VIOLATION, TOO_BIG, UNREADABLE_CLOSE } from '../close-code.js';
 import type { SocketGuard } from '../owners/socket-guard.js';
-import type { SocketOwners } from '../owners/socket-owners.js';
 import type { Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
 import { type Fields, idOf, operation } from './ops.js';
 import type { ChannelRules } from './rules.js';
-import { ChannelSession } from './session.js';
+import { ChannelSession, type SessionKeeper } from './session.js';
 
 /** No operation is longer; tokens are the longest of what they carry. */
 const LONGEST_OP = 16 * 1024;
@@ -32,9 +31,9 @@ export class SocketSession extends ChannelSession implements SocketEvents {
   #faults = FAULTS_AT_ONCE;
   #refilledAt: number;
 
-  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, owners: SocketOwners) {
-    super(x, rules, hub, owners);
-    this.guard = owners.guard;
+  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, keeper: SessionKeeper) {
+    super(x, rules, hub, keeper);
+    this.guard = keeper.owners.guard;
     this.#lastMessageAt = this.openedAt;
     this.#refilledAt = this.openedAt;
     this.#ops = this.#mostOps;
@@ -100,10 +99,6 @@ export class SocketSession extends ChannelSession implements SocketEvents {
   }
 
   // what it is told ------------------------------------------------------------------------------------------------
-
-  tell(op: string, text: string): void {
-    this.say(op, text);
-  }
 
   get waiting(): number {
     return this.#socket?.waiting ?? 0;
