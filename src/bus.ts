@@ -7,6 +7,7 @@ import type { AttendanceAsks } from './bus/attendance-calls.js';
 import type { ChannelAsks, ChannelCalls } from './bus/channel-calls.js';
 import { type AnswerMessage, type CallMessage, PendingCalls } from './bus/pending-calls.js';
 import type { WorkerReport } from './bus/report.js';
+import type { SocketCalls } from './bus/socket-calls.js';
 import type { Config } from './config/schema.js';
 import type { KeyCalls } from './services/idempotency/claims.js';
 import type {
@@ -31,7 +32,7 @@ export interface Supplies {
 }
 
 /** What the primary asks of a worker: the argument and the answer of each call. */
-export interface WorkerCalls extends ChannelCalls {
+export interface WorkerCalls extends ChannelCalls, SocketCalls {
   /**
    * The first call: build the configuration and listen. `port` is never 0: all workers share it.
    */

@@ -280,6 +280,22 @@ export const ORIGIN_REFUSED = failure(
   'Forbidden',
   'Pages of this origin may not open a socket here.',
 );
+export const HANDSHAKES_LIMITED = failure(
+  'HANDSHAKES_LIMITED',
+  503,
+  'gateway',
+  'Too many handshakes',
+  'More sockets are being opened than this route takes at once; see Retry-After.',
+  { proxyStatus: 'connection_limit_reached' },
+);
+export const LEAVING = failure(
+  'LEAVING',
+  503,
+  'gateway',
+  'Gateway leaving',
+  'This gateway is about to leave, and opens no more sockets; connect again.',
+  { proxyStatus: 'destination_unavailable' },
+);
 
 // Channels.
 export const BAD_CHANNELS = failure(

@@ -43,6 +43,8 @@ export interface Client {
 /** The client's end of a WebSocket. Implemented in `listen/`. */
 export interface ClientSocket {
   send(message: Buffer | string, binary: boolean): void;
+  /** What is sent meanwhile leaves in one write. */
+  together(send: () => void): void;
   /** Bytes that the client has not taken yet. */
   readonly waiting: number;
   /** From now on it gets what the listener publishes on the topic. */

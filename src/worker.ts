@@ -25,6 +25,7 @@ import { AccessKeeper } from './services/access-keeper.js';
 import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
+import type { ChangeListener } from './services/store/store-watch.js';
 import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
 import { trimHeap } from './shared/mapping.js';
 import { createInProcess, openSegment } from './shared/segment.js';
@@ -40,8 +41,6 @@ const DRAIN_POLL_MS = 20;
 /** For the close frame of a WebSocket to be answered: until then, cutting the connection could overtake it. */
 const CLOSE_FRAME_MS = 300;
 const LAST_WORDS_MS = 200;
-/** Of the time for a drain, in which sockets are closed one after the other. */
-const SOCKETS_SHARE = 0.5;
 
 export class GatewayWorker implements WorkerHandlers {
   readonly #id: number;
@@ -75,7 +74,9 @@ export class GatewayWorker implements WorkerHandlers {
     this.#channels = new WorkerChannels(id, primary, (topic, text) =>
       this.#running?.listener.publish(topic, text),
     );
-    this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
+    const audit = createExchangeAudit(lines, id);
+    const onRecords: ChangeListener = (changes) => this.#sockets?.owners.guard.changed(changes);
+    this.#access = new AccessKeeper({ primary, audit, call: createCaller, onRecords });
   }
 
   start = async ({ config, generation, supplies, port }: WorkerCalls['start'][0]) => {
@@ -111,6 +112,9 @@ export class GatewayWorker implements WorkerHandlers {
   };
 
   collect = () => this.#report();
+
+  listSockets = (query: WorkerCalls['listSockets'][0]) => this.#sockets?.owners.desk.list(query) ?? [];
+  closeSockets = (query: WorkerCalls['closeSockets'][0]) => this.#sockets?.owners.desk.close(query) ?? 0;
 
   /** The keys of an issuer have changed. */
   keys = (set: KeySet) => this.#access.takeKeys(set);
@@ -170,7 +174,7 @@ export class GatewayWorker implements WorkerHandlers {
     const overload = await this.#overload.prepare(config, gateway, log);
     const sockets = await this.#socketsFor(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
-    const channels = await this.#channels.prepare(config, gateway);
+    const channels = await this.#channels.prepare(config, sockets?.owners ?? null);
     const prepared = await this.#access.prepare(config);
     try {
       const services = { access: prepared.access, limits, overload, idempotency, channels };
@@ -186,23 +190,23 @@ export class GatewayWorker implements WorkerHandlers {
 
   /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
   async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
-    if (this.#sockets !== null || !routes.some(({ websocket }) => websocket !== null)) return this.#sockets;
+    if (this.#sockets !== null || !routes.some(({ websocket, channels }) => websocket ?? channels))
+      return this.#sockets;
     const { SocketKeeper } = await import('./websocket/keeper.js');
-    this.#sockets = new SocketKeeper(gateway);
+    const { SocketOwners } = await import('./websocket/owners/socket-owners.js');
+    this.#sockets = new SocketKeeper(new SocketOwners(this.#id, gateway));
     return this.#sockets;
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
-    gateway.drain(timeoutMs * SOCKETS_SHARE);
-    this.#channels.drain(timeoutMs * SOCKETS_SHARE);
-    listener.stopAccepting();
+    gateway.drain(timeoutMs);
+    this.#channels.leave();
     const startedAt = performance.now();
+    await listener.stopAccepting();
     const elapsedMs = () => performance.now() - startedAt;
-    const lastEndAt = () =>
-      Math.max(this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY, this.#channels.lastEndAt);
-    const lastClose = () => performance.now() - lastEndAt();
+    const lastClose = () => performance.now() - (this.#sockets?.owners.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>
       listener.connections() === 0 ||
       (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
@@ -231,7 +235,7 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
-      sockets: this.#sockets?.report() ?? null,
+      sockets: this.#sockets?.owners.report() ?? null,
       channels: this.#channels.report(),
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),
@@ -272,6 +276,8 @@ export function runWorker(): Promise<number> {
       roster: (roster) => worker.roster(roster),
       channelNews: (news) => worker.channelNews(news),
       broadcast: (broadcast) => worker.broadcast(broadcast),
+      listSockets: (query) => worker.listSockets(query),
+      closeSockets: (query) => worker.closeSockets(query),
       attend: (call) => worker.attend(call),
       collect: () => worker.collect(),
       drain: async (argument) => {

@@ -9,7 +9,7 @@ import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { WaitCounts } from '../services/limits/queue/limit-queue.js';
 import type { QuotaNote } from '../services/limits/quotas/notes.js';
 import type { ChannelCounts } from '../websocket/channels/keeper.js';
-import type { SocketCounts } from '../websocket/keeper.js';
+import type { SocketCounts } from '../websocket/owners/socket-owners.js';
 
 /** A worker's counters since its report before, and its state now. */
 export interface WorkerReport {

@@ -1,13 +1,17 @@
 /** What a configuration uses: nothing else needs to be loaded, opened or kept. */
+
+import { limitOfQuota, PLAN } from '../services/limits/terms.js';
 import type { Draft } from './draft.js';
 import type { LimitConfig } from './schema/limits/limits.js';
-import { limitOfQuota, PLAN } from './schema/limits/plans.js';
-import type { FilterOptions } from './schema/route.js';
+import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { Config } from './schema.js';
 
 interface Filtering {
   readonly defaults: FilterOptions;
-  readonly routes: readonly { readonly filters: FilterOptions }[];
+  readonly routes: readonly {
+    readonly filters: FilterOptions;
+    readonly websocket?: RouteConfig['websocket'];
+  }[];
 }
 
 type Limiting = Filtering & Pick<Config, 'limits' | 'plans'>;
@@ -35,6 +39,7 @@ function limitsOf({ limits, plans, ...filtering }: Limiting): LimitConfig[] {
 }
 
 export function usesLimits(config: Filtering): boolean {
+  if (config.routes.some(({ websocket }) => websocket?.handshakes !== undefined)) return true;
   return filtersOf(config).some(({ limit = [] }) => limit.length > 0);
 }
 

@@ -92,6 +92,20 @@ export class Supervisor {
     return await this.#slots[id - 1].call(name, argument);
   }
 
+  /** What a worker says (they have the ids 1 to `count`); null: it is not ready, or does not answer in time. */
+  async ask<Name extends keyof WorkerCalls>(
+    worker: number,
+    name: Name,
+    argument: WorkerCalls[Name][0],
+    withinMs: number,
+  ): Promise<WorkerCalls[Name][1] | null> {
+    return (await this.#slots[worker - 1]?.ask(name, argument, withinMs)) ?? null;
+  }
+
+  get count(): number {
+    return this.#slots.length;
+  }
+
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */
   async collect(withinMs: number): Promise<void> {
     await Promise.all(this.#slots.map((slot) => slot.collect(withinMs)));

@@ -103,9 +103,18 @@ export class WorkerSlot {
   }
 
   async collect(withinMs: number): Promise<void> {
-    if (this.#state !== 'ready' || this.#process === null) return;
-    const report = await this.#process.link.call('collect', null, withinMs).catch(() => null);
+    const report = await this.ask('collect', null, withinMs);
     if (report !== null) this.#heard(report);
+  }
+
+  /** null: the worker is not ready, or does not answer in time. */
+  async ask<Name extends keyof WorkerCalls>(
+    name: Name,
+    argument: WorkerCalls[Name][0],
+    withinMs: number,
+  ): Promise<WorkerCalls[Name][1] | null> {
+    if (this.#state !== 'ready' || this.#process === null) return null;
+    return await this.#process.link.call(name, argument, withinMs).catch(() => null);
   }
 
   /** Resolves with the number of exchanges that had to be cut, when the worker has left. */

@@ -105,10 +105,7 @@ export class Totals {
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
     if (gauges.sockets !== null) this.sockets.merge(gauges.sockets);
-    if (gauges.channels !== null) {
-      this.channels.merge(gauges.channels);
-      this.sockets.merge({ ...gauges.channels, messagesOut: 0 });
-    }
+    if (gauges.channels !== null) this.channels.merge(gauges.channels);
     for (const [name, counts] of waits) {
       const totals = this.waits.get(name) ?? new WaitTotals();
       this.waits.set(name, totals);

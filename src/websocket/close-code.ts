@@ -1,10 +1,14 @@
 /** Why a socket ended (RFC 6455 §7.4, and the registry it made). */
 
 export const GOING_AWAY = 1001;
+export const PROTOCOL_ERROR = 1002;
 /** Never on the wire: the other side closed without saying why. */
 export const NO_STATUS = 1005;
 /** Never on the wire: the connection was gone without a close. */
 export const ABNORMAL = 1006;
+/** Text that is no UTF-8. */
+export const INVALID_TEXT = 1007;
+/** The default when an operator closes a socket. */
 export const POLICY_VIOLATION = 1008;
 export const TOO_BIG = 1009;
 export const SERVICE_RESTART = 1012;
@@ -15,7 +19,7 @@ export const TOKEN_EXPIRED = 4401;
 export const FORBIDDEN = 4403;
 export const SLOW_CONSUMER = 4408;
 
-/** What the listener says about a close frame that it cannot read: codes 1012 to 1014 and 3000 to 3999 among others. */
+/** What the listener says about a close frame that is none, for instance because of its code. */
 export const UNREADABLE_CLOSE = 'Received invalid close payload';
 
 /** Whether a peer may have sent it. */

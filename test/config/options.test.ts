@@ -50,7 +50,7 @@ describe('a value of the wrong kind', () => {
     [
       'a text where a mapping belongs',
       'drain: 5s',
-      '1:8  drain  "5s" is not allowed here; expected a mapping with delay, timeout',
+      '1:8  drain  "5s" is not allowed here; expected a mapping with delay, timeout, sockets',
     ],
     ['a mapping where a list belongs', 'routes: { a: 1 }', '1:9  routes  is a mapping; expected a list'],
     [

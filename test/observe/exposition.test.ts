@@ -109,9 +109,6 @@ function busyGateway(): GatewayFacts {
     channels: {
       sockets: 2,
       streams: 1,
-      opened: 2,
-      messagesIn: 4,
-      closed: { 1000: 1 },
       subscriptions: 3,
       channels: 1,
       delivered: 9,
@@ -121,7 +118,18 @@ function busyGateway(): GatewayFacts {
       recovered: 2,
       notRecovered: 1,
     },
-    sockets: { open: 2, opened: 3, messagesIn: 5, messagesOut: 8, closed: { 1000: 1 } },
+    sockets: {
+      open: 2,
+      opened: 3,
+      messagesIn: 5,
+      messagesOut: 8,
+      closed: { 1000: 1 },
+      handshakes: new Map([['accepted 101', 2]]),
+      hops: {
+        in: { times: Uint32Array.of(20, 3, 900, 1), sumMs: 0.96 },
+        out: { times: Uint32Array.of(), sumMs: 0 },
+      },
+    },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     waits: new Map([
       [

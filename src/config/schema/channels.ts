@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { count } from '../fields.js';
 import { duration, size } from '../units.js';
 import { channelPresence, channelUpstream } from './channel-upstream.js';
-import { demands } from './demands.js';
+import { demands } from './filters/auth.js';
 
 /** What is wrong with it is found by the checks, which know the route's path. */
 const pattern = () => z.string({ error: 'a pattern of channels such as ticks.*' });

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { formatSize } from '../../config/units.js';
 import { problem, type Reply } from './endpoint.js';
 
 const MOST_BYTES = 64 * 1024;
@@ -11,7 +10,7 @@ export type Body = { readonly value: unknown } | { readonly refusal: Reply };
 export async function readBody(request: IncomingMessage, mostBytes = MOST_BYTES): Promise<Body> {
   const bytes = await collect(request, mostBytes);
   if (bytes === null) {
-    const refusal = problem(413, 'Body too large', `at most ${formatSize(mostBytes)}`);
+    const refusal = problem(413, 'Body too large', `at most ${mostBytes / 1024} KiB`);
     return { refusal: { ...refusal, headers: { connection: 'close' } } };
   }
   if (bytes.length === 0) return { value: undefined };

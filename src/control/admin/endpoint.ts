@@ -10,6 +10,7 @@ import type { RegistryWatch } from '../discovery/registry-watch.js';
 import type { DrainAnswer } from '../endpoints/drain.js';
 import type { QuotaControl } from '../quotas/quota-control.js';
 import type { ReloadResult } from '../reloader.js';
+import type { SocketControl } from '../sockets/socket-control.js';
 import type { WorkerView } from '../worker-slot.js';
 
 /** Where the gateway is in its life. */
@@ -39,6 +40,8 @@ export interface ControlPlane extends GatewayFacts {
   presence(): PresenceControl;
   /** Takes an endpoint out or in again; null: workers would not hear of it. */
   drain(service: string, endpoint: string, drained: boolean): DrainAnswer | null;
+  /** Open WebSockets, in all workers. */
+  readonly sockets: SocketControl;
   /** Ends all sessions of a user; resolves with how many. */
   revokeUser(provider: string, user: string): Promise<number>;
 }

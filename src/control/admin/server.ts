@@ -8,6 +8,7 @@ import { explainListenError } from '../free-port.js';
 import { serviceEndpoints } from '../health/admin.js';
 import { idempotencyEndpoints } from '../idempotency/endpoints.js';
 import { usageEndpoints } from '../quotas/usage-endpoint.js';
+import { socketEndpoints } from '../sockets/endpoints.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -50,6 +51,7 @@ export const endpoints: readonly Endpoint[] = [
   ...usageEndpoints,
   ...drainEndpoints,
   ...channelEndpoints,
+  ...socketEndpoints,
   ...presenceEndpoints,
 ];
 

@@ -1,6 +1,5 @@
 /** Channels on the admin port: publishing, broadcasting, looking. */
 
-import { formatSize } from '../../config/units.js';
 import type { Audience } from '../../services/channels/messages.js';
 import { isChannelName } from '../../services/channels/names.js';
 import { type Call, type ControlPlane, type Endpoint, json, problem, type Reply } from '../admin/endpoint.js';
@@ -145,5 +144,5 @@ function badName(): Reply {
 }
 
 function tooLarge(where: string, most: number): Reply {
-  return problem(413, 'Message too large', `${where}at most ${formatSize(most)} (channels.maxMessage)`);
+  return problem(413, 'Message too large', `${where}at most ${most} bytes (channels.maxMessage)`);
 }

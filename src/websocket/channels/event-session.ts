@@ -6,13 +6,15 @@ import type { Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
 import { isEpoch } from './ops.js';
 import type { ChannelRules } from './rules.js';
-import { ChannelSession, type SessionOwner } from './session.js';
+import { ChannelSession, type SessionKeeper } from './session.js';
 
 /** `error` is the name of the event that browsers make when the connection is lost. */
 const EVENT_NAMES: Readonly<Record<string, string>> = { error: 'failed' };
 
 export class EventSession extends ChannelSession implements OngoingAttempt {
+  readonly kind = 'events';
   readonly native = false;
+  messagesOut = 0;
   /** In the order of the request: that of the positions in ids. */
   readonly #names: readonly string[];
   readonly #since: readonly (Position | null)[];
@@ -25,11 +27,11 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
     x: Exchange,
     rules: ChannelRules,
     hub: ChannelHub,
-    owner: SessionOwner,
+    keeper: SessionKeeper,
     names: readonly string[],
     since: readonly (Position | null)[],
   ) {
-    super(x, rules, hub, owner);
+    super(x, rules, hub, keeper);
     this.#names = names;
     this.#since = since;
     this.#lastWriteAt = this.openedAt;
@@ -46,6 +48,11 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
 
   get full(): boolean {
     return this.#blocked;
+  }
+
+  /** Not known: it may take more, or not. */
+  get waiting(): number {
+    return 0;
   }
 
   // the client -----------------------------------------------------------------------------------------------------
@@ -80,15 +87,10 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   part(): void {}
 
   protected close(code: number, reason: string): void {
-    if (code === SLOW_CONSUMER) return this.#cut(); // it would not read an end either
+    if (code === SLOW_CONSUMER) return this.x.client.cut(); // it would not read an end either
     const text = JSON.stringify({ op: 'end', code, reason });
     this.#write(`retry: ${this.#retryMs()}\nevent: end\ndata: ${text}\n\n`);
     this.x.client.end();
-  }
-
-  #cut(): void {
-    this.x.client.cut();
-    this.owner.onCut(this.x);
   }
 
   override check(now: number, wall: number): void {

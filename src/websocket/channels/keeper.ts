@@ -2,25 +2,23 @@
 import { BAD_CHANNELS, CHANNEL_FORBIDDEN, METHOD_NOT_ALLOWED, NO_EVENTS } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import { answerOwn, refuse } from '../../listen/own-answer.js';
-import type { Broadcast, ChannelNews } from '../../services/channels/messages.js';
+import type { Audience, Broadcast, ChannelNews } from '../../services/channels/messages.js';
 import { decodeParameter } from '../../template.js';
-import { ABNORMAL, SERVICE_RESTART } from '../close-code.js';
+import { SERVICE_RESTART } from '../close-code.js';
 import { offeredProtocols } from '../handshake.js';
-import type { KeeperEvents } from '../keeper.js';
-import { AudienceIndex } from './audience.js';
+import type { OwnedSocket } from '../owners/owned-socket.js';
+import type { SocketOwners } from '../owners/socket-owners.js';
 import { EventSession, positionsIn } from './event-session.js';
 import type { HubCounts } from './hub/counts.js';
 import { ChannelHub, type HubEnv } from './hub/hub.js';
 import type { WorkerPresence } from './presence/worker-presence.js';
 import type { ChannelRules } from './rules.js';
-import type { ChannelSession, SessionOwner } from './session.js';
+import { ChannelSession, type SessionKeeper } from './session.js';
 import { SocketSession } from './socket-session.js';
 import { broadcastText } from './texts.js';
 
-/** How often clocks are looked at. */
+/** How often it is looked who is slow, and what is too old. */
 const LOOK_EVERY_MS = 500;
-/** How often some are closed while draining. */
-const DRAIN_STEP_MS = 20;
 /** Each makes the id of every event longer. */
 const MOST_CHANNELS_OF_A_STREAM = 50;
 
@@ -28,27 +26,16 @@ const MOST_CHANNELS_OF_A_STREAM = 50;
 export interface ChannelCounts extends HubCounts {
   readonly sockets: number;
   readonly streams: number;
-  readonly opened: number;
-  readonly messagesIn: number;
-  /** Close codes of sockets, 1006 for those that were cut. */
-  readonly closed: Readonly<Record<number, number>>;
 }
 
-export class ChannelKeeper implements SessionOwner {
+export class ChannelKeeper implements SessionKeeper {
+  readonly owners: SocketOwners;
   presence: WorkerPresence | null = null;
-  readonly #events: KeeperEvents;
   readonly #hub: ChannelHub;
-  readonly #clients = new AudienceIndex();
-  /** `performance.now()` of the last end: its close frame may still be on its way. */
-  lastEndAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  #streams = 0;
-  #opened = 0;
-  #messagesIn = 0;
-  #closed: Record<number, number> = {};
 
-  constructor(events: KeeperEvents, env: HubEnv) {
-    this.#events = events;
+  constructor(owners: SocketOwners, env: HubEnv) {
+    this.owners = owners;
     this.#hub = new ChannelHub(env);
   }
 
@@ -70,11 +57,12 @@ export class ChannelKeeper implements SessionOwner {
     x.acceptedAt = performance.now();
     const session = new SocketSession(x, rules, this.#hub, this);
     this.#add(session);
-    this.#opened++;
     // Browsers give up a socket when none of the subprotocols they offer is chosen.
     const socket = x.client.accept(offeredProtocols(x)[0] ?? '', session);
-    if (socket === null) this.#clients.delete(session);
-    else session.start(socket);
+    if (socket === null) return this.owners.forget(session);
+    session.start(socket);
+    x.answerHeaders = []; // they have been sent, and a socket lives long
+    this.owners.opened(session);
   }
 
   #stream(x: Exchange, rules: ChannelRules): void {
@@ -105,8 +93,8 @@ export class ChannelKeeper implements SessionOwner {
     x.attempt = session;
     x.body?.discard();
     this.#add(session);
-    this.#streams++;
     session.start();
+    this.owners.opened(session);
   }
 
   #turnAway(x: Exchange, failure: typeof BAD_CHANNELS): void {
@@ -115,27 +103,13 @@ export class ChannelKeeper implements SessionOwner {
   }
 
   #add(session: ChannelSession): void {
-    this.#clients.add(session);
+    this.owners.add(session);
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
   }
 
-  onSessionEnd(session: ChannelSession, code: number): void {
-    if (!this.#clients.delete(session)) return;
-    this.#messagesIn += session.messagesIn;
-    const { x } = session;
-    if (!session.native) {
-      this.#streams--;
-      if (code !== ABNORMAL) x.closeCode = code;
-      return; // the end of the answer is the end of the exchange
-    }
-    this.#closed[code] = (this.#closed[code] ?? 0) + 1;
-    this.lastEndAt = performance.now();
-    x.closeCode = code;
-    this.#events.onSocketEnd(x);
-  }
-
-  onCut(x: Exchange): void {
-    this.#events.onSocketEnd(x);
+  /** Those of all sockets that are here, or a facet of them. */
+  #sessions(sockets: Iterable<OwnedSocket>): ChannelSession[] {
+    return [...sockets].filter((socket) => socket instanceof ChannelSession);
   }
 
   // what others want -----------------------------------------------------------------------------------------------
@@ -147,61 +121,41 @@ export class ChannelKeeper implements SessionOwner {
   /** The number of clients here that it is for. */
   broadcast({ to, data }: Broadcast): number {
     const text = broadcastText(data);
-    let reached = 0;
-    for (const session of [...this.#clients.find(to)]) {
-      session.broadcast(text);
-      reached++;
-    }
-    return reached;
+    const sessions = this.#sessions(this.#audience(to));
+    for (const session of sessions) session.broadcast(text);
+    return sessions.length;
   }
 
-  /** Routes have other rules now, or are gone. */
+  #audience(to: Audience): Iterable<OwnedSocket> {
+    const { index } = this.owners;
+    if ('user' in to) return index.of('user', to.user);
+    if ('role' in to) return index.of('role', to.role);
+    return 'route' in to ? index.of('route', to.route) : index.all();
+  }
+
+  /** Routes have other rules now. Those that are gone see to their sockets themselves. */
   adopt(rules: ReadonlyMap<string, ChannelRules>): void {
-    for (const session of [...this.#clients.all]) {
+    for (const session of this.#sessions(this.owners.index.all())) {
       const own = rules.get(session.x.route?.name ?? '');
-      if (own === undefined) session.end(SERVICE_RESTART, 'the route is gone');
-      else session.recheck(own);
+      if (own === undefined) continue;
+      const open = session.kind === 'channels' ? own.websocket !== null : own.options.events !== null;
+      if (open) session.recheck(own);
+      else session.end(SERVICE_RESTART, 'the route has changed: connect again');
     }
-  }
-
-  /** Sends all away, spread over this time, so that clients do not come back all at once. */
-  drain(windowMs: number): void {
-    const waiting = shuffled([...this.#clients.all]);
-    const perStep = Math.ceil(waiting.length / Math.max(1, windowMs / DRAIN_STEP_MS));
-    const step = () => {
-      for (const session of waiting.splice(0, perStep))
-        session.end(SERVICE_RESTART, 'the gateway restarts: connect again');
-      if (waiting.length > 0) setTimeout(step, DRAIN_STEP_MS);
-    };
-    step();
   }
 
   report(): ChannelCounts {
-    let messagesIn = this.#messagesIn;
-    for (const session of this.#clients.all) {
-      messagesIn += session.messagesIn;
-      session.messagesIn = 0;
+    let sockets = 0;
+    let streams = 0;
+    for (const { kind } of this.owners.index.all()) {
+      if (kind === 'channels') sockets++;
+      else if (kind === 'events') streams++;
     }
-    const counts = {
-      ...this.#hub.report(),
-      sockets: this.#clients.all.size - this.#streams,
-      streams: this.#streams,
-      opened: this.#opened,
-      messagesIn,
-      closed: this.#closed,
-    };
-    this.#opened = 0;
-    this.#messagesIn = 0;
-    this.#closed = {};
-    return counts;
+    return { ...this.#hub.report(), sockets, streams };
   }
 
   #look(): void {
-    const now = performance.now();
-    const wall = Date.now();
-    this.#hub.look(now);
-    for (const session of [...this.#clients.all]) session.check(now, wall);
-    if (this.#clients.all.size > 0) return;
+    if (this.#hub.look(performance.now()) || this.owners.index.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
@@ -211,12 +165,4 @@ export class ChannelKeeper implements SessionOwner {
 function acceptsEvents(x: Exchange): boolean {
   const accept = x.header('accept');
   return accept === undefined || /text\/event-stream|text\/\*|\*\/\*/i.test(accept);
-}
-
-function shuffled<T>(list: T[]): T[] {
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
-    [list[i], list[j]] = [list[j], list[i]];
-  }
-  return list;
 }

@@ -1,5 +1,6 @@
 /** What clients may ask for, by the `op` of their messages. Others add theirs here. */
 import type { Position } from '../../services/channels/messages.js';
+import { authenticate } from '../owners/auth-message.js';
 import { members, wishIn } from './presence/presence-op.js';
 import type { SocketSession } from './socket-session.js';
 import { idMember } from './texts.js';
@@ -12,6 +13,7 @@ const operations = new Map<string, Operation>([
   ['subscribe', subscribe],
   ['presence', members],
   ['unsubscribe', (session, { channel }, id) => session.unsubscribe(channel, id)],
+  ['auth', refresh],
   ['ping', (session, _fields, id) => session.tell('pong', `{"op":"pong"${idMember(id)}}`)],
 ]);
 
@@ -42,6 +44,16 @@ function subscribe(session: SocketSession, fields: Fields, id: string): void {
   const wish = wishIn(fields);
   if (wish === null) return session.fail(id, 'BAD_INFO', 'info is JSON of at most 1 KiB');
   session.subscribe(channel, position, id, wish);
+}
+
+/** New credentials: what the client is subscribed to goes by them from then on. */
+function refresh(session: SocketSession, { token, id }: Fields): void {
+  if (typeof token !== 'string' || token === '')
+    return session.tell('auth', JSON.stringify({ op: 'auth', id, ok: false, code: 'AUTH_MALFORMED' }));
+  const named = { token, id: id as string | number | undefined };
+  void authenticate(session.guard, session, named).then((answer) =>
+    session.tell('auth', JSON.stringify(answer)),
+  );
 }
 
 function positionIn(value: unknown): Position | undefined {

@@ -3,19 +3,20 @@ import type { Exchange } from '../../exchange.js';
 import type { Message, Position } from '../../services/channels/messages.js';
 import { isChannelName } from '../../services/channels/names.js';
 import { SERVICE_RESTART, SLOW_CONSUMER, TOKEN_EXPIRED } from '../close-code.js';
+import type { OwnedSocket } from '../owners/owned-socket.js';
+import { withRetryHint } from '../owners/retry-hint.js';
+import type { SocketOwners } from '../owners/socket-owners.js';
 import type { Subscriber, Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
 import { NO_WISH, type PresenceWish, type WorkerPresence } from './presence/worker-presence.js';
 import type { ChannelRules } from './rules.js';
 import { errorText, gapText, subscribedText, unsubscribedText } from './texts.js';
 
-export interface SessionOwner {
-  /** It is over; `code` is what ended it. */
-  onSessionEnd(session: ChannelSession, code: number): void;
+/** What looks after it. */
+export interface SessionKeeper {
+  readonly owners: SocketOwners;
   /** null: no route asks for it, nor has one done so. */
   readonly presence: WorkerPresence | null;
-  /** A stream of events was cut: nobody else will say that its exchange is over. */
-  onCut(x: Exchange): void;
 }
 
 /** Why an operation failed: stable codes. */
@@ -34,28 +35,31 @@ export type OpError =
   | 'NO_PRESENCE'
   | 'CHANNEL_UNAVAILABLE';
 
-export abstract class ChannelSession implements Subscriber {
+export abstract class ChannelSession implements Subscriber, OwnedSocket {
   readonly x: Exchange;
+  number = 0;
   readonly openedAt: number;
   readonly subscriptions = new Map<string, Subscription>();
   behindSince = 0;
   messagesIn = 0;
-  messagesOut = 0;
   /** Those of the route, as its last configuration has them. */
   rules: ChannelRules;
   readonly #hub: ChannelHub;
-  protected readonly owner: SessionOwner;
+  readonly #keeper: SessionKeeper;
   #over = false;
 
-  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, owner: SessionOwner) {
+  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, keeper: SessionKeeper) {
     this.x = x;
     this.openedAt = x.acceptedAt;
     this.rules = rules;
     this.#hub = hub;
-    this.owner = owner;
+    this.#keeper = keeper;
   }
 
+  abstract readonly kind: 'channels' | 'events';
   abstract readonly native: boolean;
+  abstract readonly messagesOut: number;
+  abstract readonly waiting: number;
   abstract readonly full: boolean;
   /** Sends a text of the gateway's own. `subscription`: the one it is about. */
   protected abstract say(op: string, text: string, subscription: Subscription | null): void;
@@ -70,7 +74,7 @@ export abstract class ChannelSession implements Subscriber {
   }
 
   get presence(): WorkerPresence | null {
-    return this.owner.presence;
+    return this.#keeper.presence;
   }
 
   get over(): boolean {
@@ -95,7 +99,7 @@ export abstract class ChannelSession implements Subscriber {
     const subscriptions = [...this.subscriptions.values()];
     this.subscriptions.clear();
     for (const subscription of subscriptions) this.#ended(subscription);
-    this.owner.onSessionEnd(this, code);
+    this.#keeper.owners.ended(this, code);
   }
 
   // what the client wants ------------------------------------------------------------------------------------------
@@ -132,6 +136,11 @@ export abstract class ChannelSession implements Subscriber {
     this.say('error', errorText(id, code, message), null);
   }
 
+  /** The caller is known by another identity. */
+  onIdentity(): void {
+    this.recheck(this.rules);
+  }
+
   /** The rules, or what is known of the caller, have changed: what it may no longer have ends. */
   recheck(rules: ChannelRules): void {
     this.rules = rules;
@@ -146,7 +155,6 @@ export abstract class ChannelSession implements Subscriber {
   }
 
   broadcast(text: string): void {
-    this.messagesOut++;
     this.x.bytesOut += text.length;
     this.say('broadcast', text, null);
   }
@@ -188,9 +196,9 @@ export abstract class ChannelSession implements Subscriber {
     if (identity !== null && identity.expiresAt <= wall)
       return this.end(TOKEN_EXPIRED, 'the credentials have expired');
     if (this.behindSince > 0 && (slow === 'close' || !this.native) && now - this.behindSince > slowFor)
-      return this.end(SLOW_CONSUMER, 'the client reads too slowly');
+      return this.end(SLOW_CONSUMER, withRetryHint('the client reads too slowly'));
     if (lifetime > 0 && now - this.openedAt > lifetime)
-      return this.end(SERVICE_RESTART, 'the connection is old: connect again');
+      return this.end(SERVICE_RESTART, withRetryHint('the connection is old: connect again'));
   }
 
   /** When something was last said on one of its channels. */

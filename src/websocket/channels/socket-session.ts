@@ -2,11 +2,12 @@
 import type { ClientSocket, Exchange, SocketEvents } from '../../exchange.js';
 import type { Message } from '../../services/channels/messages.js';
 import { GOING_AWAY, NO_STATUS, POLICY_VIOLATION, TOO_BIG, UNREADABLE_CLOSE } from '../close-code.js';
+import type { SocketGuard } from '../owners/socket-guard.js';
 import type { Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
 import { type Fields, idOf, operation } from './ops.js';
 import type { ChannelRules } from './rules.js';
-import { ChannelSession, type SessionOwner } from './session.js';
+import { ChannelSession, type SessionKeeper } from './session.js';
 
 /** No operation is longer; tokens are the longest of what they carry. */
 const LONGEST_OP = 16 * 1024;
@@ -17,7 +18,12 @@ const OPS_PER_S = 50;
 const FAULTS_AT_ONCE = 20;
 
 export class SocketSession extends ChannelSession implements SocketEvents {
+  readonly kind = 'channels';
   readonly native = true;
+  /** Who judges new credentials. */
+  readonly guard: SocketGuard;
+  /** Those that were sent to it by itself. */
+  #sent = 0;
   #socket: ClientSocket | null = null;
   #lastMessageAt: number;
   /** Operations that may still come, as of `#refilledAt`. */
@@ -25,8 +31,9 @@ export class SocketSession extends ChannelSession implements SocketEvents {
   #faults = FAULTS_AT_ONCE;
   #refilledAt: number;
 
-  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, owner: SessionOwner) {
-    super(x, rules, hub, owner);
+  constructor(x: Exchange, rules: ChannelRules, hub: ChannelHub, keeper: SessionKeeper) {
+    super(x, rules, hub, keeper);
+    this.guard = keeper.owners.guard;
     this.#lastMessageAt = this.openedAt;
     this.#refilledAt = this.openedAt;
     this.#ops = this.#mostOps;
@@ -38,7 +45,7 @@ export class SocketSession extends ChannelSession implements SocketEvents {
   }
 
   get full(): boolean {
-    return this.#socket !== null && this.#socket.waiting > this.rules.options.buffer;
+    return this.waiting > this.rules.options.buffer;
   }
 
   // the client -----------------------------------------------------------------------------------------------------
@@ -57,7 +64,7 @@ export class SocketSession extends ChannelSession implements SocketEvents {
   }
 
   onDrain(): void {
-    if ((this.#socket?.waiting ?? 0) <= this.rules.options.buffer / 2) this.drained();
+    if (this.waiting <= this.rules.options.buffer / 2) this.drained();
   }
 
   onClosed(code: number, reason: string): void {
@@ -93,12 +100,24 @@ export class SocketSession extends ChannelSession implements SocketEvents {
 
   // what it is told ------------------------------------------------------------------------------------------------
 
+  get waiting(): number {
+    return this.#socket?.waiting ?? 0;
+  }
+
+  /** What the listener has sent is counted on the channels. */
+  get messagesOut(): number {
+    let sum = this.#sent;
+    for (const { state, channel, messagesBefore } of this.subscriptions.values())
+      if (state === 'live') sum += channel.messages - messagesBefore;
+    return sum;
+  }
+
   protected say(_op: string, text: string): void {
     this.#socket?.send(text, false);
   }
 
   deliver(_subscription: Subscription, _message: Message, text: string): void {
-    this.messagesOut++;
+    this.#sent++;
     this.x.bytesOut += text.length;
     this.#socket?.send(text, false);
   }
@@ -111,7 +130,7 @@ export class SocketSession extends ChannelSession implements SocketEvents {
   }
 
   part({ channel, messagesBefore, bytesBefore }: Subscription): void {
-    this.messagesOut += channel.messages - messagesBefore;
+    this.#sent += channel.messages - messagesBefore;
     this.x.bytesOut += channel.bytes - bytesBefore;
     this.#socket?.part(channel.name);
   }

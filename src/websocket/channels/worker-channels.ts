@@ -9,7 +9,7 @@ import type { Exchange } from '../../exchange.js';
 import type { Access } from '../../services/access.js';
 import type { Broadcast, ChannelNews } from '../../services/channels/messages.js';
 import type { Service } from '../../upstream/service.js';
-import type { KeeperEvents } from '../keeper.js';
+import type { SocketOwners } from '../owners/socket-owners.js';
 import type { SourceKeeper } from '../sources/source-keeper.js';
 import type { ChannelCounts, ChannelKeeper } from './keeper.js';
 import type { WorkerPresence } from './presence/worker-presence.js';
@@ -48,13 +48,13 @@ export class WorkerChannels {
   }
 
   /** null: there are no channels, nor have there been. */
-  async prepare(config: Config, events: KeeperEvents): Promise<ChannelDoors | null> {
-    if (this.#keeper === null && !usesChannels(config)) return null;
+  async prepare(config: Config, owners: SocketOwners | null): Promise<ChannelDoors | null> {
+    if (owners === null || (this.#keeper === null && !usesChannels(config))) return null;
     const [{ ChannelKeeper }, { ChannelRules }] = await Promise.all([
       import('./keeper.js'),
       import('./rules.js'),
     ]);
-    this.#keeper ??= new ChannelKeeper(events, {
+    this.#keeper ??= new ChannelKeeper(owners, {
       ask: (asks) => this.#primary.tell('channelAsks', asks),
       publish: this.#publish,
     });
@@ -108,14 +108,9 @@ export class WorkerChannels {
     return { reached: this.#keeper?.broadcast(broadcast) ?? 0 };
   }
 
-  drain(windowMs: number): void {
+  /** The worker leaves: its clients do so with all other sockets. */
+  leave(): void {
     this.#sources?.closeAll();
-    this.#keeper?.drain(windowMs);
-  }
-
-  /** See `SocketKeeper.lastEndAt`. */
-  get lastEndAt(): number {
-    return this.#keeper?.lastEndAt ?? Number.NEGATIVE_INFINITY;
   }
 
   report(): ChannelCounts | null {

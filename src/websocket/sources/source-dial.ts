@@ -122,6 +122,10 @@ export class SourceDial implements Conductor, Client {
     this.#events.onText(binary ? decoded(message) : message.toString(), '');
   }
 
+  onServiceBatch(rest: () => void): void {
+    rest();
+  }
+
   onServiceAlive(): void {
     this.#heardAt = performance.now();
     this.#pinged = false;

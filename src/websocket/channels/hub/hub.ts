@@ -103,8 +103,8 @@ export class ChannelHub {
     this.#counts.caughtUp++;
   }
 
-  /** Of those that are not slow by what was published alone, and forgets what is too old; now and then. */
-  look(now: number): void {
+  /** Of those that are not slow by what was published alone, and forgets what is too old; now and then. False: there is nobody. */
+  look(now: number): boolean {
     this.#lookForSlow();
     let bytes = 0;
     for (const channel of this.#channels.values()) {
@@ -112,6 +112,7 @@ export class ChannelHub {
       bytes += channel.recentBytes;
       if (bytes > MOST_RECENT_BYTES) channel.forget();
     }
+    return this.#channels.size > 0;
   }
 
   report(): HubCounts {
