@@ -97,19 +97,17 @@ export class GatewayWorker implements WorkerHandlers {
     this.#loopDelay.start();
   };
 
-  /** One after the other, as they came: a certificate takes a moment to be swapped. */
-  apply = (next: WorkerCalls['apply'][0]) => {
-    const turn = this.#applied.then(() => this.#apply(next));
-    this.#applied = turn.catch(() => {});
-    return turn;
-  };
+  apply = (next: WorkerCalls['apply'][0]) => this.#inTurn(() => this.#apply(next));
 
   /** The endpoints of a service have changed: told after a configuration, it is taken after it. */
-  roster = (roster: Roster) => {
-    const turn = this.#applied.then(() => this.#mustRun().gateway.takeRoster(roster));
+  roster = (roster: Roster) => this.#inTurn(() => this.#mustRun().gateway.takeRoster(roster));
+
+  /** One after the other, as they came: a certificate takes a moment to be swapped. */
+  #inTurn(work: () => void | Promise<void>): Promise<void> {
+    const turn = this.#applied.then(work);
     this.#applied = turn.catch(() => {});
     return turn;
-  };
+  }
 
   collect = () => this.#report();
 
@@ -120,9 +118,7 @@ export class GatewayWorker implements WorkerHandlers {
   keys = (set: KeySet) => this.#access.takeKeys(set);
 
   channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
-
   broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
-
   attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
