@@ -4,6 +4,7 @@
  */
 import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
+import { runChannels } from './channels.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
 import { runHealth } from './health.ts';
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
   balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
   'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
+  channels: (subscribers) => runChannels(Number(subscribers ?? 10_000)),
   health: (rounds) => runHealth(Number(rounds ?? 20)),
   keys: (duplicates) => runKeys(Number(duplicates ?? 10_000)),
   memory: () => runMemory(),

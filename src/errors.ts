@@ -297,6 +297,29 @@ export const LEAVING = failure(
   { proxyStatus: 'destination_unavailable' },
 );
 
+// Channels.
+export const BAD_CHANNELS = failure(
+  'BAD_CHANNELS',
+  400,
+  'client',
+  'Bad request',
+  'The request does not say which channels it is about, or not in the right way.',
+);
+export const CHANNEL_FORBIDDEN = failure(
+  'CHANNEL_FORBIDDEN',
+  403,
+  'client',
+  'Forbidden',
+  'The channel is not for this client.',
+);
+export const NO_EVENTS = failure(
+  'NO_EVENTS',
+  406,
+  'client',
+  'Not acceptable',
+  'The route has channels: open a WebSocket, or ask for text/event-stream where the route serves it.',
+);
+
 // How much of it.
 export const RATE_LIMITED = failure(
   'RATE_LIMITED',

@@ -135,6 +135,7 @@ export class Gateway implements ClientEvents, Outcome, SocketEnd {
 
   #forward(x: Exchange, route: Route): void {
     if (route.answer !== null) return answerOwn(x, route.answer(x));
+    if (route.channels !== null) return route.channels(x);
     if (route.service !== null) this.#forwarder.forward(x, route, route.service); // 4 and 5
   }
 
@@ -261,8 +262,7 @@ export class Gateway implements ClientEvents, Outcome, SocketEnd {
     sockets: SocketKeeper | null,
   ): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const endpoints = this.#endpoints;
-    const resilience = this.#resilience;
+    const [endpoints, resilience] = [this.#endpoints, this.#resilience];
     const workshop: Workshop = { endpoints, resilience, rosters, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(

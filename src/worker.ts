@@ -31,6 +31,7 @@ import { trimHeap } from './shared/mapping.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
+import { WorkerChannels } from './websocket/channels/worker-channels.js';
 import type { SocketKeeper } from './websocket/keeper.js';
 
 const REPORT_EVERY_MS = 1000;
@@ -51,6 +52,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
   #sockets: SocketKeeper | null = null;
+  readonly #channels: WorkerChannels;
   readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
@@ -69,6 +71,9 @@ export class GatewayWorker implements WorkerHandlers {
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
+    this.#channels = new WorkerChannels(id, primary, (topic, text) =>
+      this.#running?.listener.publish(topic, text),
+    );
     const audit = createExchangeAudit(lines, id);
     const onRecords: ChangeListener = (changes) => this.#sockets?.owners.guard.changed(changes);
     this.#access = new AccessKeeper({ primary, audit, call: createCaller, onRecords });
@@ -113,6 +118,12 @@ export class GatewayWorker implements WorkerHandlers {
 
   /** The keys of an issuer have changed. */
   keys = (set: KeySet) => this.#access.takeKeys(set);
+
+  channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
+
+  broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
+
+  attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
   drain = ({ timeoutMs }: { timeoutMs: number }) => {
@@ -163,21 +174,24 @@ export class GatewayWorker implements WorkerHandlers {
     const overload = await this.#overload.prepare(config, gateway, log);
     const sockets = await this.#socketsFor(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
+    const channels = await this.#channels.prepare(config, sockets?.owners ?? null);
     const prepared = await this.#access.prepare(config);
     try {
-      const services = { access: prepared.access, limits, overload, idempotency };
+      const services = { access: prepared.access, limits, overload, idempotency, channels };
       gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    channels?.adopt();
     await this.#overload.adopt(config);
   }
 
   /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
   async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
-    if (this.#sockets !== null || !routes.some(({ websocket }) => websocket !== null)) return this.#sockets;
+    if (this.#sockets !== null || !routes.some(({ websocket, channels }) => websocket ?? channels))
+      return this.#sockets;
     const { SocketKeeper } = await import('./websocket/keeper.js');
     const { SocketOwners } = await import('./websocket/owners/socket-owners.js');
     this.#sockets = new SocketKeeper(new SocketOwners(this.#id, gateway));
@@ -188,6 +202,7 @@ export class GatewayWorker implements WorkerHandlers {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs);
+    this.#channels.leave();
     const startedAt = performance.now();
     await listener.stopAccepting();
     const elapsedMs = () => performance.now() - startedAt;
@@ -221,6 +236,7 @@ export class GatewayWorker implements WorkerHandlers {
       ...this.#access.report(),
       limits: this.#limits.report(),
       sockets: this.#sockets?.owners.report() ?? null,
+      channels: this.#channels.report(),
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),
       overload: this.#overload.report(),
@@ -258,8 +274,11 @@ export function runWorker(): Promise<number> {
       apply: (argument) => worker.apply(argument),
       keys: (set) => worker.keys(set),
       roster: (roster) => worker.roster(roster),
+      channelNews: (news) => worker.channelNews(news),
+      broadcast: (broadcast) => worker.broadcast(broadcast),
       listSockets: (query) => worker.listSockets(query),
       closeSockets: (query) => worker.closeSockets(query),
+      attend: (call) => worker.attend(call),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

@@ -20,6 +20,20 @@ export const ANSWER_BYTES = 4 + MESSAGE_BYTES;
 export const MESSAGE = clientFrame(TEXT, Buffer.alloc(MESSAGE_BYTES, 'm'));
 const PONG_FRAME = clientFrame(PONG, Buffer.alloc(0));
 
+/** The rest of what a browser sends: all of it passes through the gateway, and part of it stays there. */
+const BROWSER = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Pragma: no-cache',
+  'Cache-Control: no-cache',
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
+  'Sec-WebSocket-Version: 13',
+  'Accept-Encoding: gzip, deflate, br, zstd',
+  'Accept-Language: en-GB,en;q=0.9,de;q=0.8',
+  'Cookie: sid=4f1c2a9be07d4f6c8d3e5a7b9c1d2e3f; theme=dark; consent=granted',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+].join('\r\n');
+
 export interface Opening {
   readonly url: URL;
   readonly path: string;
@@ -40,8 +54,7 @@ export function openRaw({ url, path, from }: Opening): Promise<Socket> {
     socket.once('close', () => reject(new Error('closed without an answer')));
     socket.once('connect', () =>
       socket.write(
-        `GET ${path} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+        `GET ${path} HTTP/1.1\r\nHost: ${url.host}\r\nOrigin: http://${url.host}\r\n${BROWSER}\r\n\r\n`,
       ),
     );
     let head = '';

@@ -18,7 +18,7 @@ export interface SocketFilter {
 export interface SocketView {
   readonly id: string;
   readonly worker: number;
-  readonly kind: 'proxy' | 'channels';
+  readonly kind: 'proxy' | 'channels' | 'events';
   readonly route: string;
   /** Empty: the gateway itself is at the other end. */
   readonly service: string;

@@ -24,6 +24,7 @@ import type { FallbackStep } from '../upstream/retry/fallback.js';
 import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
 import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
+import type { ChannelDoors } from '../websocket/channels/worker-channels.js';
 import { handshakeBucket } from '../websocket/handshake-bucket.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/services/service.js';
@@ -53,6 +54,8 @@ export interface Route {
   readonly retries: RetryPolicy | null | undefined;
   /** What to do instead when the service fails; null: nothing. */
   readonly fallback: readonly FallbackStep[] | null;
+  /** The gateway itself is the other end; null: the route has no channels. */
+  readonly channels: ((x: Exchange) => void) | null;
   /** null: handshakes are ordinary requests. */
   readonly websocket: WebSocketConfig | null;
   /** What it was made from, with the filters that hold for it. */
@@ -82,7 +85,10 @@ export interface Workshop {
 }
 
 /** What filters may ask for. */
-export type FilterServices = Omit<Env, 'route'>;
+export type FilterServices = Omit<Env, 'route'> & {
+  /** null: no route has channels. */
+  readonly channels?: ChannelDoors | null;
+};
 
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
@@ -202,6 +208,8 @@ function buildRoute(
     keepHost: route.rewrite.host === 'keep',
     retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
     fallback: buildFallback(route, services, metrics),
+    channels:
+      route.channels && (forFilters.channels as ChannelDoors).open(route, names, forFilters.access, services),
     websocket: route.websocket,
     source: { ...route, filters: options },
   };

@@ -71,3 +71,13 @@ export function usesIdempotency(config: Filtering): boolean {
 export function keepsIdentities({ auth }: Pick<Config, 'auth'>): boolean {
   return Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
 }
+
+/** Whether it is known who is on a channel. */
+export function usesPresence({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ channels }) => channels !== null && channels.presence !== null);
+}
+
+/** Whether clients can subscribe to channels. */
+export function usesChannels({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ channels }) => channels !== null);
+}

@@ -44,8 +44,8 @@ export class Connection {
 
   /** The socket becomes somebody else's, who may keep it for days: nothing of the connection stays on it. */
   handOver(socket: Socket): void {
-    for (const event of ['connect', 'secureConnect', 'error', 'close', 'session'])
-      socket.removeAllListeners(event);
+    // The connector's and ours: whoever takes it brings one of his own.
+    socket.removeAllListeners('error');
     // Not deleted: that would make a slower and larger object of it.
     const { read, ref, unref } = Object.getPrototypeOf(socket) as Socket;
     Object.assign(socket, { read, ref, unref });

@@ -19,6 +19,9 @@ export const TOKEN_EXPIRED = 4401;
 export const FORBIDDEN = 4403;
 export const SLOW_CONSUMER = 4408;
 
+/** What the listener says about a close frame that is none, for instance because of its code. */
+export const UNREADABLE_CLOSE = 'Received invalid close payload';
+
 /** Whether a peer may have sent it. */
 export function isSendable(code: number): boolean {
   return (

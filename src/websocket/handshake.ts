@@ -96,7 +96,7 @@ export function takeServiceHalf(x: Exchange): string | null {
   return protocol === '' || offeredProtocols(x).includes(protocol) ? protocol : null;
 }
 
-function offeredProtocols(x: Exchange): string[] {
+export function offeredProtocols(x: Exchange): string[] {
   const offered = valuesOf(x, 'sec-websocket-protocol');
   return offered.length === 0
     ? []

@@ -2,11 +2,14 @@
 import type { Socket } from 'node:net';
 import { ABNORMAL, isSendable, TOO_BIG } from './close-code.js';
 import { BINARY, CLOSE, PING, PONG, TEXT } from './frames/opcode.js';
+import { Outbox } from './frames/outbox.js';
 import { type FrameEvents, FrameReader } from './frames/reader.js';
 import { clientFrame } from './frames/writer.js';
 
 export interface ServiceEvents {
   onServiceMessage(message: Buffer, binary: boolean): void;
+  /** More than one have come at once: calls `rest`, from which the others come. */
+  onServiceBatch(rest: () => void): void;
   /** It has answered a ping, or sent one. */
   onServiceAlive(): void;
   /** The service has closed; `code` 1006: it has vanished. Once. */
@@ -17,6 +20,7 @@ export interface ServiceEvents {
 
 /** How long a service has to answer a close, in milliseconds. */
 const CLOSE_WITHIN_MS = 2000;
+const MOST_PONGS_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 /** Where a socket has its leg: the listeners are the same for all sockets, so that none has closures of its own. */
@@ -30,6 +34,7 @@ export class ServiceLeg implements FrameEvents {
   readonly #socket: Legged;
   readonly #events: ServiceEvents;
   readonly #reader: FrameReader;
+  readonly #outbox: Outbox;
   #over = false;
   #paused = false;
   #closing: NodeJS.Timeout | undefined;
@@ -38,6 +43,7 @@ export class ServiceLeg implements FrameEvents {
     this.#socket = socket;
     this.#events = events;
     this.#reader = new FrameReader(maxMessage, this);
+    this.#outbox = new Outbox(socket);
     socket.setTimeout(0);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 30_000);
@@ -56,7 +62,7 @@ export class ServiceLeg implements FrameEvents {
 
   /** Bytes that the service has not taken yet. */
   get waiting(): number {
-    return this.#socket.writableLength;
+    return this.#outbox.waiting;
   }
 
   /** The message is only lent: it is copied here. */
@@ -101,6 +107,11 @@ export class ServiceLeg implements FrameEvents {
     this.#reader.read(chunk);
   }
 
+  onBatch(rest: () => void): void {
+    if (this.#over) rest();
+    else this.#events.onServiceBatch(rest);
+  }
+
   onMessage(message: Buffer, binary: boolean): void {
     if (!this.#over) this.#events.onServiceMessage(message, binary);
   }
@@ -108,7 +119,8 @@ export class ServiceLeg implements FrameEvents {
   onPing(data: Buffer): void {
     if (this.#over) return;
     this.#events.onServiceAlive();
-    this.#write(PONG, data);
+    // Not each has to be answered (RFC 6455 §5.5.3), and who does not read the answers gets no more of them.
+    if (this.waiting < MOST_PONGS_BYTES) this.#write(PONG, data);
   }
 
   onPong(): void {
@@ -136,12 +148,13 @@ export class ServiceLeg implements FrameEvents {
   }
 
   #write(opcode: number, payload: Uint8Array): void {
-    this.#socket.write(clientFrame(opcode, payload));
+    this.#outbox.write(clientFrame(opcode, payload));
   }
 
   /** The service is to end the connection; if it does not, we do. */
   #leave(): void {
     this.resume();
+    this.#outbox.flush();
     this.#socket.end();
     this.#closing = setTimeout(() => this.#socket.destroy(), CLOSE_WITHIN_MS).unref();
   }

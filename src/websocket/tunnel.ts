@@ -17,6 +17,7 @@ import {
   TOKEN_EXPIRED,
   TOO_BIG,
   TRY_AGAIN_LATER,
+  UNREADABLE_CLOSE,
 } from './close-code.js';
 import { isAuthMessage } from './owners/auth-message.js';
 import type { HopClock } from './owners/hop-clock.js';
@@ -37,8 +38,6 @@ export interface TunnelOwner {
   onAuthMessage(tunnel: Tunnel, message: ArrayBuffer): void;
 }
 
-/** What the listener says about a close frame that is none, for instance because of its code. */
-const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
 export class Tunnel implements SocketEvents, OwnedSocket {
@@ -138,6 +137,12 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     if (this.#slowSince > 0 || client.waiting <= this.#options.buffer) return;
     this.#slowSince = now;
     this.#service.pause();
+  }
+
+  /** What has come together goes out together. */
+  onServiceBatch(rest: () => void): void {
+    if (this.#client === null) rest();
+    else this.#client.together(rest);
   }
 
   onServiceClosed(code: number, reason: string): void {

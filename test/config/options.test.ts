@@ -5,7 +5,7 @@ import { mistakesIn } from './mistakes.ts';
 describe('an unknown option', () => {
   it('is named at its key, with what was meant and what is allowed', () => {
     expect(mistakesIn('listen: 8080\nroutez: []\n')).toEqual([
-      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, plans, defaultPlan, limiter, overload, drain, log, accessLog, zone, services, discovery, registry, routes, defaults; did you mean routes?',
+      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, plans, defaultPlan, limiter, overload, channels, drain, log, accessLog, zone, services, discovery, registry, routes, defaults; did you mean routes?',
     ]);
   });
 

@@ -9,7 +9,7 @@ import { checkAllow, checkDynamicRoute, isDynamic } from './dynamic-routes.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
-const TARGETS = ['service', 'respond', 'redirect', 'builtin'] as const;
+const TARGETS = ['service', 'respond', 'redirect', 'builtin', 'channels'] as const;
 
 /** What the routes say about each other, about services, and about their own paths. */
 export function checkRoutes(draft: Draft, report: Report): void {
@@ -129,12 +129,12 @@ function checkRewrite(
 function checkWebSocket({ index, route, raw }: DraftRoute, mostBytes: number, report: Report): void {
   const path = ['routes', index, 'websocket'];
   if (!route?.websocket) return;
-  if (!Object.hasOwn(raw, 'service')) {
+  if (!Object.hasOwn(raw, 'service') && !Object.hasOwn(raw, 'channels')) {
     report.mistake({
       path,
       at: 'key',
-      message: 'sockets are opened to a service, and this route has none',
-      expected: 'a service beside it',
+      message: 'sockets are opened to a service or to channels, and this route has neither',
+      expected: 'a service or channels beside it',
     });
   }
   if (route.websocket.maxMessage <= mostBytes) return;

@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
+import { channelEndpoints } from '../channels/endpoints.js';
+import { presenceEndpoints } from '../channels/presence/endpoints.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
 import { serviceEndpoints } from '../health/admin.js';
@@ -48,7 +50,9 @@ export const endpoints: readonly Endpoint[] = [
   ...registryEndpoints,
   ...usageEndpoints,
   ...drainEndpoints,
+  ...channelEndpoints,
   ...socketEndpoints,
+  ...presenceEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
@@ -119,7 +123,8 @@ export class AdminServer {
       const refusal = problem(405, 'Method not allowed', `${path} takes ${allow}`);
       return { ...refusal, headers: { allow } };
     }
-    const body = endpoint.body === true ? await readBody(request) : { value: undefined };
+    const mostBytes = typeof endpoint.body === 'number' ? endpoint.body : undefined;
+    const body = endpoint.body ? await readBody(request, mostBytes) : { value: undefined };
     if ('refusal' in body) return body.refusal;
     return await endpoint.handle(this.#plane, {
       remote: request.socket.remoteAddress ?? '',

@@ -79,7 +79,7 @@ export const socketFamilies: readonly Family[] = [
   {
     name: 'sluice_websocket_messages_total',
     type: 'counter',
-    help: 'Messages from clients (in) and from services (out).',
+    help: 'Messages from clients (in) and to them (out).',
     labels: ['direction'],
     *samples({ totals: { sockets } }) {
       yield { labels: { direction: 'in' }, value: sockets.messagesIn };

@@ -8,6 +8,8 @@ import { Gathering } from './gathering.js';
 import { BINARY, CLOSE, CONTINUATION, FIRST_CONTROL, MAX_CONTROL_BYTES, PING, PONG, TEXT } from './opcode.js';
 
 export interface FrameEvents {
+  /** There is more behind the first frame of what has come: calls `rest`, which reads it. */
+  onBatch(rest: () => void): void;
   /** A whole message; of text it is sure that it is UTF-8. */
   onMessage(message: Buffer, binary: boolean): void;
   onPing(data: Buffer): void;
@@ -54,13 +56,21 @@ export class FrameReader {
       bytes = this.#held.bytes();
       this.#held = null;
     }
-    let at = 0;
+    const at = this.#readFrame(bytes, 0);
+    if (at === 0) this.#held = new Gathering(bytes);
+    else if (!this.#over && at < bytes.length) this.#events.onBatch(() => this.#readRest(bytes, at));
+  }
+
+  #readRest(bytes: Buffer, from: number): void {
+    let at = from;
     while (!this.#over && at < bytes.length) {
       const next = this.#readFrame(bytes, at);
-      if (next === at) break;
+      if (next === at) {
+        this.#held = new Gathering(bytes.subarray(at));
+        return;
+      }
       at = next;
     }
-    if (!this.#over && at < bytes.length) this.#held = new Gathering(bytes.subarray(at));
   }
 
   /** Nothing more is told. */

@@ -1,11 +1,11 @@
-/** An open WebSocket as those see it who must find it again: operators, revocations, drains, broadcasts. */
+/** An open WebSocket, or a stream of events of channels, as those see it who must find it again: operators, revocations, drains, broadcasts. */
 import type { Exchange } from '../../exchange.js';
 
 export interface OwnedSocket {
   /** Whose it is: identity, route, client. Its identity changes through the index alone (`SocketIndex.identify`). */
   readonly x: Exchange;
-  /** `proxy`: a service is at the other end; `channels`: the gateway itself. */
-  readonly kind: 'proxy' | 'channels';
+  /** `proxy`: a service is at the other end; `channels`: the gateway itself; `events`: so it is, and this is no WebSocket. */
+  readonly kind: 'proxy' | 'channels' | 'events';
   /** Given by the index, from 1; 0: it is in none. */
   number: number;
   /** `performance.now()`. */

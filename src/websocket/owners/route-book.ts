@@ -25,8 +25,9 @@ export class RouteBook {
   /** Of sockets that were opened under this route. */
   fateOf(before: Route): Fate {
     const now = this.#inForce.get(before.name);
-    if (now === undefined || now.websocket === null) return drained('the route is gone: connect again');
-    const { reload } = now.websocket;
+    if (now === undefined || (now.websocket === null && now.channels === null))
+      return drained('the route is gone: connect again');
+    const reload = now.websocket?.reload ?? 'keep';
     const next = now.choice === null ? now : now.choice.routes.get(before.service?.name ?? '');
     if (next === before || reload === 'keep') return null;
     if (next !== undefined && isDeepStrictEqual(essenceOf(before), essenceOf(next))) return null;

@@ -76,8 +76,10 @@ export class SocketOwners {
 
   /** It is open: the client has its 101. */
   opened(socket: OwnedSocket): void {
-    this.#opened++;
-    this.handshakes.accepted++;
+    if (socket.kind !== 'events') {
+      this.#opened++;
+      this.handshakes.accepted++;
+    }
     const { x } = socket;
     // While the service was asked, others may have been told to go.
     if (this.guard.changedAt >= x.startedAt) this.guard.recheck(socket);
@@ -97,9 +99,11 @@ export class SocketOwners {
   /** It is over; `code` is what ended it. */
   ended(socket: OwnedSocket, code: number): void {
     if (!this.index.remove(socket)) return;
-    this.#over.in += socket.messagesIn;
-    this.#over.out += socket.messagesOut;
-    this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    if (socket.kind !== 'events') {
+      this.#over.in += socket.messagesIn;
+      this.#over.out += socket.messagesOut;
+      this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    }
     this.lastEndAt = performance.now();
     socket.x.closeCode = code;
     this.#events.onSocketEnd(socket.x);
@@ -140,12 +144,15 @@ export class SocketOwners {
 
   report(): SocketCounts {
     const now = { ...this.#over };
-    for (const { messagesIn, messagesOut } of this.index.all()) {
+    let open = 0;
+    for (const { kind, messagesIn, messagesOut } of this.index.all()) {
+      if (kind === 'events') continue;
+      open++;
       now.in += messagesIn;
       now.out += messagesOut;
     }
     const counts = {
-      open: this.index.size,
+      open,
       opened: this.#opened,
       messagesIn: now.in - this.#told.in,
       messagesOut: now.out - this.#told.out,
