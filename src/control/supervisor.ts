@@ -92,7 +92,7 @@ export class Supervisor {
     return await this.#slots[id - 1].call(name, argument);
   }
 
-  /** What a worker says (they have the ids 1 to `count`); null: it is not ready, or does not answer in time. */
+  /** What a worker says; null: it is not ready, or does not answer in time. */
   async ask<Name extends keyof WorkerCalls>(
     worker: number,
     name: Name,
@@ -100,10 +100,6 @@ export class Supervisor {
     withinMs: number,
   ): Promise<WorkerCalls[Name][1] | null> {
     return (await this.#slots[worker - 1]?.ask(name, argument, withinMs)) ?? null;
-  }
-
-  get count(): number {
-    return this.#slots.length;
   }
 
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */
