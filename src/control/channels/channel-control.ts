@@ -6,6 +6,7 @@ import type { Audience, ChannelAsk, Position } from '../../services/channels/mes
 import type { Department } from '../departments.js';
 import type { Histories } from './histories.js';
 import type { ChannelLog, ChannelState } from './log.js';
+import type { MemoryLog } from './memory-log.js';
 import type { Switchboard } from './switchboard.js';
 
 export interface ChannelControlOptions {
@@ -33,6 +34,8 @@ export interface ChannelView extends ChannelState {
 export class ChannelControl implements Department {
   readonly #options: ChannelControlOptions;
   #log: ChannelLog | null = null;
+  /** The log's, where it is in memory. */
+  #memory: MemoryLog | null = null;
   #board: Switchboard | null = null;
   #histories: Histories | null = null;
   #used = false;
@@ -53,6 +56,8 @@ export class ChannelControl implements Department {
       import('./switchboard.js'),
     ]);
     this.#histories = new Histories(config);
+    const { memory: maxBytes, max: maxChannels } = config.channels;
+    this.#memory?.resize({ maxBytes, maxChannels });
     if (this.#log !== null) return;
     const log = await this.#open(config);
     this.#log = log;
@@ -66,10 +71,11 @@ export class ChannelControl implements Department {
   async #open({ channels }: Config): Promise<ChannelLog> {
     const { MemoryLog } = await import('./memory-log.js');
     const { memory, max } = channels;
-    return new MemoryLog((channel, message, epoch) => this.#board?.tell(channel, message, epoch), {
+    this.#memory = new MemoryLog((channel, message, epoch) => this.#board?.tell(channel, message, epoch), {
       maxBytes: memory,
       maxChannels: max,
     });
+    return this.#memory;
   }
 
   adopted(config: Config): void {
