@@ -111,8 +111,8 @@ export class GatewayWorker implements WorkerHandlers {
   keys = (set: KeySet) => this.#access.takeKeys(set);
 
   /** A second call joins the first. */
-  drain = ({ timeoutMs }: { timeoutMs: number }) => {
-    this.#drained ??= this.#drain(timeoutMs);
+  drain = ({ timeoutMs, handOver }: WorkerCalls['drain'][0]) => {
+    this.#drained ??= this.#drain(timeoutMs, handOver);
     return this.#drained;
   };
 
@@ -124,7 +124,7 @@ export class GatewayWorker implements WorkerHandlers {
     const failed = (error: Error) =>
       log.error({ err: error.message }, 'the last counts of quotas are not written');
     await this.#limits.rescue(config, failed);
-    const drained = await this.drain({ timeoutMs: config.drain.timeout });
+    const drained = await this.drain({ timeoutMs: config.drain.timeout, handOver: false });
     await this.#limits.rescue(config, failed);
     return drained;
   }
@@ -179,12 +179,12 @@ export class GatewayWorker implements WorkerHandlers {
     return this.#sockets;
   }
 
-  async #drain(timeoutMs: number): Promise<{ cut: number }> {
+  async #drain(timeoutMs: number, handOver: boolean): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs * SOCKETS_SHARE);
     const startedAt = performance.now();
-    await listener.stopAccepting();
+    await listener.stopAccepting(handOver);
     const elapsedMs = () => performance.now() - startedAt;
     const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>

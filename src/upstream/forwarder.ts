@@ -202,7 +202,7 @@ export class Forwarder implements Conductor {
     if (movesOn(x, recovery, attempt, failure, service.endpoints.length)) {
       // Unsent: another endpoint may be reachable. Else: this one closed an idle connection, and has others to give.
       const unsent = failure.retry === 'unsent';
-      const next = unsent ? service.pick(x, attempt.endpoint) : attempt.endpoint;
+      const next = unsent ? elsewhere(x, service, attempt.endpoint, failure) : attempt.endpoint;
       if (next !== null && !(unsent && next === attempt.endpoint)) {
         recovery.moves++;
         if (!unsent) x.stickyCookie = attempt.stickyCookie;
@@ -246,6 +246,10 @@ export class Forwarder implements Conductor {
     else if (step.answer !== null) this.#outcome.onReplaced(x, step.answer);
     return true;
   }
+}
+
+function elsewhere(x: Exchange, service: Service, not: Endpoint, failure: Failure): Endpoint | null {
+  return failure.blame === 'upstream' ? service.pickOther(x, not) : service.pick(x, not);
 }
 
 /** A route's own retries are for its own service. */

@@ -73,7 +73,13 @@ export class Service {
     if (health === null) return balancer.pick(x, not);
     if (!health.admits()) return null;
     const endpoint = balancer.pick(x, not) ?? this.#lookAgain(balancer, x, not);
-    return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint) : endpoint;
+    return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint, not) : endpoint;
+  }
+
+  /** As `pick`, when `not` could not even be reached: rather one that was put out than that one again. */
+  pickOther(x: Exchange, not: Endpoint): Endpoint | null {
+    const endpoint = this.pick(x, not);
+    return endpoint === not ? (this.#lastResort(x, not) ?? endpoint) : endpoint;
   }
 
   /** Its circuit breaker refuses, so nothing is worth waiting for. */
@@ -94,16 +100,22 @@ export class Service {
   /** The time of some may have come that nobody has looked at. */
   #lookAgain(balancer: Balancer, x: Exchange, not: Endpoint | null): Endpoint | null {
     this.#health?.tend();
-    return balancer.pick(x, not);
+    return balancer.pick(x, not) ?? this.#lastResort(x, not);
+  }
+
+  #lastResort(x: Exchange, not: Endpoint | null): Endpoint | null {
+    const endpoint = this.#health?.lastResort(not) ?? null;
+    if (endpoint !== null) x.stickyCookie = '';
+    return endpoint;
   }
 
   /** One that has only just come back takes what the others cannot. */
-  #another(balancer: Balancer, x: Exchange, hesitant: Endpoint): Endpoint {
+  #another(balancer: Balancer, x: Exchange, hesitant: Endpoint, not: Endpoint | null): Endpoint {
     const { stickyCookie } = x;
     for (let i = 0; i < MOST_LOOKS; i++) {
       const other = balancer.pick(x, hesitant);
       if (other === null || other === hesitant) break;
-      if (!other.guard?.hesitates()) return other;
+      if (other !== not && !other.guard?.hesitates()) return other;
     }
     x.stickyCookie = stickyCookie;
     return hesitant;
