@@ -3,7 +3,7 @@ import type { Failure } from '../errors.js';
 import { NO_ENDPOINT } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { BreakerStateName } from '../observe/health/view.js';
-import type { Balancer } from './balance/balancer.js';
+import type { Balancer, Member } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
 import type { ServiceHealth } from './health/service-health.js';
@@ -43,6 +43,8 @@ export class Service {
   endpoints: readonly Endpoint[] = [];
   readonly #parts: ServiceParts;
   readonly #health: ServiceHealth | null;
+  #members: readonly Member[] = [];
+  #turn = 0;
   #version = -1;
 
   constructor(name: string, parts: ServiceParts) {
@@ -59,6 +61,7 @@ export class Service {
     if (version <= this.#version) return;
     this.#version = version;
     const members = entries.map((entry) => ({ endpoint: this.#parts.open(entry), ...entry }));
+    this.#members = members;
     this.endpoints = members.map(({ endpoint }) => endpoint);
     // An earlier configuration may have left one with an endpoint.
     if (this.#health === null) for (const endpoint of this.endpoints) endpoint.guard = null;
@@ -76,10 +79,12 @@ export class Service {
     return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint, not) : endpoint;
   }
 
-  /** As `pick`, when `not` could not even be reached: rather one that was put out than that one again. */
-  pickOther(x: Exchange, not: Endpoint): Endpoint | null {
+  /** As `pick`, but rather one of another group or zone than `not` again; if that could not even be reached, rather one that was put out. */
+  pickOther(x: Exchange, not: Endpoint, unreachable: boolean): Endpoint | null {
     const endpoint = this.pick(x, not);
-    return endpoint === not ? (this.#lastResort(x, not) ?? endpoint) : endpoint;
+    if (endpoint !== not) return endpoint;
+    const other = this.#elsewhere(x, not);
+    return other ?? (unreachable ? this.#lastResort(x, not) : null) ?? endpoint;
   }
 
   /** Its circuit breaker refuses, so nothing is worth waiting for. */
@@ -101,6 +106,16 @@ export class Service {
   #lookAgain(balancer: Balancer, x: Exchange, not: Endpoint | null): Endpoint | null {
     this.#health?.tend();
     return balancer.pick(x, not) ?? this.#lastResort(x, not);
+  }
+
+  /** Of those that the balancer holds back, the first group. They take turns. */
+  #elsewhere(x: Exchange, not: Endpoint): Endpoint | null {
+    const others = this.#members.filter(({ endpoint }) => endpoint !== not && endpoint.available);
+    if (others.length === 0) return null;
+    const first = Math.min(...others.map(({ priority }) => priority));
+    const group = others.filter(({ priority }) => priority === first);
+    x.stickyCookie = '';
+    return (group[this.#turn++ % group.length] as Member).endpoint;
   }
 
   #lastResort(x: Exchange, not: Endpoint | null): Endpoint | null {
