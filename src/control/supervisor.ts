@@ -108,9 +108,9 @@ export class Supervisor {
   }
 
   /** Resolves with the number of exchanges that were cut, when all workers have left. */
-  async drain(timeoutMs: number): Promise<number> {
+  async drain(timeoutMs: number, handOver = false): Promise<number> {
     clearInterval(this.#watch);
-    const cuts = await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs, GRACE_MS)));
+    const cuts = await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs, GRACE_MS, handOver)));
     return cuts.reduce((sum, cut) => sum + cut, 0);
   }
 
