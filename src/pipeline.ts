@@ -5,6 +5,7 @@
 import type { Exchange } from './exchange.js';
 import type { Overload } from './overload/overload.js';
 import type { Access } from './services/access.js';
+import type { Review } from './services/authz/review.js';
 import type { Idempotency } from './services/idempotency/keeper.js';
 import type { Limits } from './services/limit-keeper.js';
 
@@ -34,6 +35,8 @@ export interface Stages {
   onResponse?: Step;
   /** Step 7: exactly once, also after an abort. */
   onDone?: Step;
+  /** While a WebSocket is open: whether the caller still may. One filter has it. */
+  review?: Review;
 }
 
 /** What a filter may ask for while it is built. */
@@ -66,6 +69,7 @@ export interface Pipeline {
   readonly onForward: Step | null;
   readonly onResponse: Step | null;
   readonly onDone: Step | null;
+  readonly review: Review | null;
 }
 
 /** Joins the stages of a route's filters, in the order given. */
@@ -78,6 +82,7 @@ export function compile(all: readonly Stages[]): Pipeline {
     onForward: joinSteps(all.flatMap((s) => s.onForward ?? [])),
     onResponse: joinSteps([...all.flatMap((s) => s.onHead ?? []), ...all.flatMap((s) => s.onResponse ?? [])]),
     onDone: joinSteps(all.flatMap((s) => s.onDone ?? [])),
+    review: all.find((s) => s.review !== undefined)?.review ?? null,
   };
 }
 

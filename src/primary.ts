@@ -15,6 +15,7 @@ import { Departments } from './control/departments.js';
 import { findFreePort, urlOf } from './control/free-port.js';
 import { packageVersion } from './control/package-version.js';
 import { Reloader } from './control/reloader.js';
+import { SocketControl } from './control/sockets/socket-control.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
 import { forkWorker, hostWorker } from './control/worker-process.js';
@@ -117,6 +118,7 @@ class Primary implements ControlPlane {
       lines,
       onKeys: (set) => this.#supervisor.takeKeys(set),
       onRoster: (roster) => this.#supervisor.takeRoster(roster),
+      callWorker: (id, name, argument) => this.#supervisor.call(id, name, argument),
     });
     const { handlers, supplies, workerGone, reported } = this.#departments;
     this.#supervisor = new Supervisor({
@@ -131,6 +133,7 @@ class Primary implements ControlPlane {
       supplies,
       onGone: workerGone,
       onReport: reported,
+      onChannelAsks: this.#departments.channels.asked,
     });
     this.#reloader = new Reloader({
       read: () => options.reader.read(options.file, options.env ?? process.env, READER_LINGERS_MS),
@@ -188,6 +191,9 @@ class Primary implements ControlPlane {
   drain = (service: string, endpoint: string, drained: boolean) =>
     this.#departments.endpoints.drain(service, endpoint, drained);
   services = () => this.#departments.endpoints.services();
+  channels = () => this.#departments.channels;
+  readonly sockets = new SocketControl(() => this.#supervisor);
+  presence = () => this.#departments.presence;
   limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {

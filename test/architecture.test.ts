@@ -20,7 +20,6 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   re2js: ['route/'],
   pino: ['observe/'],
   'hdr-histogram-js': ['observe/'],
-  ws: ['websocket/'],
   yaml: ['config/'],
   zod: ['config/'],
 };

@@ -12,8 +12,10 @@ export const auth: Filter<'auth', AuthOptions> = {
   build(options, env) {
     if (options === null) return {};
     const providers = (options.allOf ?? options.anyOf ?? []).map((name) => env.access.provider(name));
+    const door = new Door(providers, options, env);
     return {
-      onRequest: new Door(providers, options, env).enter,
+      onRequest: door.enter,
+      review: door.review,
       onForward: introduce(providers, options.claims, env),
     };
   },

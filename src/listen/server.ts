@@ -77,6 +77,12 @@ export class Listener {
     this.#forget(former);
   }
 
+  /** A text for all WebSockets that have joined the topic. */
+  publish(topic: string, text: string): void {
+    this.#current.app.publish(topic, text, false);
+    for (const { app } of this.#former) app.publish(topic, text, false);
+  }
+
   /** Resolves when the last connection has been accepted. `handOver`: others listen on the port, and none is to be lost. */
   async stopAccepting(handOver: boolean): Promise<void> {
     await this.#stop(this.#current, handOver);

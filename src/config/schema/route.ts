@@ -13,6 +13,7 @@ import {
   text,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { routeChannels } from './channels.js';
 import { auth } from './filters/auth.js';
 import { headers } from './filters/headers.js';
 import { idempotency } from './filters/idempotency.js';
@@ -241,6 +242,7 @@ export const route = z
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
     websocket: websocket.optional(),
+    channels: routeChannels.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     retries: routeRetries.optional().meta({
       description:
@@ -265,6 +267,7 @@ export const route = z
       builtin,
       rewrite,
       websocket,
+      channels,
       retries,
       fallback,
       ...options
@@ -282,6 +285,7 @@ export const route = z
         ...(retries !== undefined && { retries }),
         ...(fallback !== undefined && { fallback }),
         websocket: websocket ?? null,
+        channels: channels ?? null,
         filters,
       };
     },

@@ -5,7 +5,7 @@ import { label, method, text } from '../../fields.js';
 
 const ways = () => distinct(label(), 'provider').min(1, { error: 'at least one provider' });
 
-const demands = {
+export const demands = {
   roles: distinct(text(), 'role')
     .prefault([])
     .meta({ description: 'Roles of which the caller must have one.', examples: [['trader', 'admin']] }),
