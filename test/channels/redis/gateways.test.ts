@@ -103,8 +103,11 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     expect(await late.ask({ op: 'subscribe', channel: 'other' })).toMatchObject({
       op: 'error',
       code: 'CHANNEL_UNAVAILABLE',
+      message: 'channels are not available for now: try again',
     });
     expect(performance.now() - from).toBeLessThan(5000);
+    expect(refused.body.detail).not.toContain('127.0.0.1');
+    await a.logged(({ msg, reason }) => /Redis is away/.test(msg) && String(reason).includes('127.0.0.1'));
     await own.restart();
     await eventually(async () => (await post(a, '/channels/a', { data: 1 })).status === 200, { everyMs: 50 });
     await client.until(({ data }) => data === 1);
