@@ -122,8 +122,8 @@ export class GatewayWorker implements WorkerHandlers {
   attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
-  drain = ({ timeoutMs }: { timeoutMs: number }) => {
-    this.#drained ??= this.#drain(timeoutMs);
+  drain = ({ timeoutMs, handOver }: WorkerCalls['drain'][0]) => {
+    this.#drained ??= this.#drain(timeoutMs, handOver);
     return this.#drained;
   };
 
@@ -135,7 +135,7 @@ export class GatewayWorker implements WorkerHandlers {
     const failed = (error: Error) =>
       log.error({ err: error.message }, 'the last counts of quotas are not written');
     await this.#limits.rescue(config, failed);
-    const drained = await this.drain({ timeoutMs: config.drain.timeout });
+    const drained = await this.drain({ timeoutMs: config.drain.timeout, handOver: false });
     await this.#limits.rescue(config, failed);
     return drained;
   }
@@ -194,13 +194,13 @@ export class GatewayWorker implements WorkerHandlers {
     return this.#sockets;
   }
 
-  async #drain(timeoutMs: number): Promise<{ cut: number }> {
+  async #drain(timeoutMs: number, handOver: boolean): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs);
     this.#channels.leave();
     const startedAt = performance.now();
-    await listener.stopAccepting();
+    await listener.stopAccepting(handOver);
     const elapsedMs = () => performance.now() - startedAt;
     const lastClose = () => performance.now() - (this.#sockets?.owners.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>
