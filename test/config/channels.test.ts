@@ -15,6 +15,7 @@ describe('channels', () => {
       slowFor: 10_000,
       buffer: 262_144,
       events: { keepAlive: 15_000, retry: 3_000 },
+      presence: null,
     });
     expect(channels).toEqual({ memory: 134_217_728, max: 100_000, maxMessage: 65_536 });
   });
