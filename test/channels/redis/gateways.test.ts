@@ -49,6 +49,24 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     expect(clients[0]!.data('a')).toEqual(clients[1]!.data('a'));
   });
 
+  it('bring broadcasts to the clients of all of them, once', async () => {
+    const machines = await startMachines(2);
+    const clients = await Promise.all(machines.map((machine) => openChannels(machine)));
+    const stranger = await openChannels(machines[0]!);
+    for (const client of [...clients, stranger]) await client.subscribe('a');
+    for (const [i, machine] of machines.entries()) {
+      const { status, body } = await post(machine, '/broadcast', { to: { route: 'feed' }, data: i });
+      expect(status).toBe(200);
+      expect(body.reached).toBe(i === 0 ? 2 : 1);
+    }
+    for (const client of [...clients, stranger]) {
+      await client.until(({ op, data }) => op === 'broadcast' && data === 1);
+      expect(client.told.filter(({ op }) => op === 'broadcast').map(({ data }) => data)).toEqual([0, 1]);
+    }
+    const { body } = await machines[0]!.ask('/channels');
+    expect(body.channels.map(({ channel }: { channel: string }) => channel)).toEqual(['a']);
+  });
+
   it('give a client that moves exactly what it missed', async () => {
     const [a, b] = await startMachines(2);
     const first = await openChannels(a!);
