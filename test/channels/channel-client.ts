@@ -19,8 +19,8 @@ export class ChannelClient {
   readonly told: Told[] = [];
   #lookers: (() => void)[] = [];
 
-  constructor(url: string, options: ClientOptions = {}) {
-    this.client = new SocketClient(url, [], options);
+  constructor(url: string, options: ClientOptions = {}, protocols: string[] = []) {
+    this.client = new SocketClient(url, protocols, options);
     this.client.socket.on('message', (message: Buffer) => {
       this.told.push(JSON.parse(message.toString()));
       for (const look of this.#lookers.splice(0)) look();
