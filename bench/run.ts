@@ -4,8 +4,10 @@
  */
 import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
+import { runChannels } from './channels.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
+import { runHealth } from './health.ts';
 import { runKeys } from './keys.ts';
 import { runLimitsSync } from './limits/sync.ts';
 import { runLimits } from './limits.ts';
@@ -25,6 +27,8 @@ const benches: Readonly<Record<string, Bench>> = {
   balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
   'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
+  channels: (subscribers) => runChannels(Number(subscribers ?? 10_000)),
+  health: (rounds) => runHealth(Number(rounds ?? 20)),
   keys: (duplicates) => runKeys(Number(duplicates ?? 10_000)),
   memory: () => runMemory(),
   overload: () => runOverload(),

@@ -25,11 +25,13 @@ import { AccessKeeper } from './services/access-keeper.js';
 import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
+import type { ChangeListener } from './services/store/store-watch.js';
 import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
 import { trimHeap } from './shared/mapping.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
+import { WorkerChannels } from './websocket/channels/worker-channels.js';
 import type { SocketKeeper } from './websocket/keeper.js';
 
 const REPORT_EVERY_MS = 1000;
@@ -39,8 +41,6 @@ const DRAIN_POLL_MS = 20;
 /** For the close frame of a WebSocket to be answered: until then, cutting the connection could overtake it. */
 const CLOSE_FRAME_MS = 300;
 const LAST_WORDS_MS = 200;
-/** Of the time for a drain, in which sockets are closed one after the other. */
-const SOCKETS_SHARE = 0.5;
 
 export class GatewayWorker implements WorkerHandlers {
   readonly #id: number;
@@ -52,6 +52,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
   #sockets: SocketKeeper | null = null;
+  readonly #channels: WorkerChannels;
   readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
@@ -70,7 +71,12 @@ export class GatewayWorker implements WorkerHandlers {
     this.#primary = primary;
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
-    this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
+    this.#channels = new WorkerChannels(id, primary, (topic, text) =>
+      this.#running?.listener.publish(topic, text),
+    );
+    const audit = createExchangeAudit(lines, id);
+    const onRecords: ChangeListener = (changes) => this.#sockets?.owners.guard.changed(changes);
+    this.#access = new AccessKeeper({ primary, audit, call: createCaller, onRecords });
   }
 
   start = async ({ config, generation, supplies, port }: WorkerCalls['start'][0]) => {
@@ -91,28 +97,33 @@ export class GatewayWorker implements WorkerHandlers {
     this.#loopDelay.start();
   };
 
-  /** One after the other, as they came: a certificate takes a moment to be swapped. */
-  apply = (next: WorkerCalls['apply'][0]) => {
-    const turn = this.#applied.then(() => this.#apply(next));
-    this.#applied = turn.catch(() => {});
-    return turn;
-  };
+  apply = (next: WorkerCalls['apply'][0]) => this.#inTurn(() => this.#apply(next));
 
   /** The endpoints of a service have changed: told after a configuration, it is taken after it. */
-  roster = (roster: Roster) => {
-    const turn = this.#applied.then(() => this.#mustRun().gateway.takeRoster(roster));
+  roster = (roster: Roster) => this.#inTurn(() => this.#mustRun().gateway.takeRoster(roster));
+
+  /** One after the other, as they came: a certificate takes a moment to be swapped. */
+  #inTurn(work: () => void | Promise<void>): Promise<void> {
+    const turn = this.#applied.then(work);
     this.#applied = turn.catch(() => {});
     return turn;
-  };
+  }
 
   collect = () => this.#report();
+
+  listSockets = (query: WorkerCalls['listSockets'][0]) => this.#sockets?.owners.desk.list(query) ?? [];
+  closeSockets = (query: WorkerCalls['closeSockets'][0]) => this.#sockets?.owners.desk.close(query) ?? 0;
 
   /** The keys of an issuer have changed. */
   keys = (set: KeySet) => this.#access.takeKeys(set);
 
+  channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
+  broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
+  attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
+
   /** A second call joins the first. */
-  drain = ({ timeoutMs }: { timeoutMs: number }) => {
-    this.#drained ??= this.#drain(timeoutMs);
+  drain = ({ timeoutMs, handOver }: WorkerCalls['drain'][0]) => {
+    this.#drained ??= this.#drain(timeoutMs, handOver);
     return this.#drained;
   };
 
@@ -124,7 +135,7 @@ export class GatewayWorker implements WorkerHandlers {
     const failed = (error: Error) =>
       log.error({ err: error.message }, 'the last counts of quotas are not written');
     await this.#limits.rescue(config, failed);
-    const drained = await this.drain({ timeoutMs: config.drain.timeout });
+    const drained = await this.drain({ timeoutMs: config.drain.timeout, handOver: false });
     await this.#limits.rescue(config, failed);
     return drained;
   }
@@ -159,34 +170,39 @@ export class GatewayWorker implements WorkerHandlers {
     const overload = await this.#overload.prepare(config, gateway, log);
     const sockets = await this.#socketsFor(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
+    const channels = await this.#channels.prepare(config, sockets?.owners ?? null);
     const prepared = await this.#access.prepare(config);
     try {
-      const services = { access: prepared.access, limits, overload, idempotency };
+      const services = { access: prepared.access, limits, overload, idempotency, channels };
       gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    channels?.adopt();
     await this.#overload.adopt(config);
   }
 
   /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
   async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
-    if (this.#sockets !== null || !routes.some(({ websocket }) => websocket !== null)) return this.#sockets;
+    if (this.#sockets !== null || !routes.some(({ websocket, channels }) => websocket ?? channels))
+      return this.#sockets;
     const { SocketKeeper } = await import('./websocket/keeper.js');
-    this.#sockets = new SocketKeeper(gateway);
+    const { SocketOwners } = await import('./websocket/owners/socket-owners.js');
+    this.#sockets = new SocketKeeper(new SocketOwners(this.#id, gateway));
     return this.#sockets;
   }
 
-  async #drain(timeoutMs: number): Promise<{ cut: number }> {
+  async #drain(timeoutMs: number, handOver: boolean): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
-    gateway.drain(timeoutMs * SOCKETS_SHARE);
-    listener.stopAccepting();
+    gateway.drain(timeoutMs);
+    this.#channels.leave();
     const startedAt = performance.now();
+    await listener.stopAccepting(handOver);
     const elapsedMs = () => performance.now() - startedAt;
-    const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
+    const lastClose = () => performance.now() - (this.#sockets?.owners.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>
       listener.connections() === 0 ||
       (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
@@ -215,7 +231,8 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
-      sockets: this.#sockets?.report() ?? null,
+      sockets: this.#sockets?.owners.report() ?? null,
+      channels: this.#channels.report(),
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),
       overload: this.#overload.report(),
@@ -253,6 +270,11 @@ export function runWorker(): Promise<number> {
       apply: (argument) => worker.apply(argument),
       keys: (set) => worker.keys(set),
       roster: (roster) => worker.roster(roster),
+      channelNews: (news) => worker.channelNews(news),
+      broadcast: (broadcast) => worker.broadcast(broadcast),
+      listSockets: (query) => worker.listSockets(query),
+      closeSockets: (query) => worker.closeSockets(query),
+      attend: (call) => worker.attend(call),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

@@ -33,8 +33,16 @@ export class UwsSocket implements ClientSocket {
     return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
   }
 
-  send(message: Buffer, binary: boolean): void {
+  send(message: Buffer | string, binary: boolean): void {
     this.#ws?.send(message, binary, false);
+  }
+
+  join(topic: string): void {
+    this.#ws?.subscribe(topic);
+  }
+
+  part(topic: string): void {
+    this.#ws?.unsubscribe(topic);
   }
 
   together(send: () => void): void {

@@ -17,23 +17,33 @@ import {
   TOKEN_EXPIRED,
   TOO_BIG,
   TRY_AGAIN_LATER,
+  UNREADABLE_CLOSE,
 } from './close-code.js';
+import { isAuthMessage } from './owners/auth-message.js';
+import type { HopClock } from './owners/hop-clock.js';
+import type { OwnedSocket } from './owners/owned-socket.js';
+import { withRetryHint } from './owners/retry-hint.js';
 import { ServiceLeg } from './service-leg.js';
 
 /** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
 const PING_AFTER_MS = 30_000;
 
 export interface TunnelOwner {
+  /** Messages of clients, and of services. */
+  readonly hopsIn: HopClock;
+  readonly hopsOut: HopClock;
   /** Both sides are told; it is over. `code` is what ended it. */
   onTunnelEnd(tunnel: Tunnel, code: number): void;
+  /** The client shows new credentials. The message is only lent. */
+  onAuthMessage(tunnel: Tunnel, message: ArrayBuffer): void;
 }
 
-/** What the listener says about a close frame that is none, for instance because of its code. */
-const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
-export class Tunnel implements SocketEvents {
+export class Tunnel implements SocketEvents, OwnedSocket {
+  readonly kind = 'proxy';
   readonly x: Exchange;
+  number = 0;
   readonly openedAt: number;
   messagesIn = 0;
   messagesOut = 0;
@@ -81,12 +91,17 @@ export class Tunnel implements SocketEvents {
     if (this.#over) return;
     this.x.bytesIn += message.byteLength;
     this.messagesIn++;
-    this.#lastMessageAt = performance.now();
+    const now = performance.now();
+    this.#lastMessageAt = now;
     if (message.byteLength > this.#options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
+    if (this.#options.refresh && isAuthMessage(message, binary))
+      return this.#owner.onAuthMessage(this, message);
     // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
     if (this.#service.waiting > this.#options.buffer)
       return this.end(TRY_AGAIN_LATER, 'the service is too slow');
     this.#service.send(message, binary);
+    const { hopsIn } = this.#owner;
+    if (hopsIn.due()) hopsIn.time(now, this.#service);
   }
 
   onDrain(): void {
@@ -117,6 +132,8 @@ export class Tunnel implements SocketEvents {
     this.#serviceHeardAt = now;
     this.#pinged = false;
     client.send(message, binary);
+    const { hopsOut } = this.#owner;
+    if (hopsOut.due()) hopsOut.time(now, client);
     if (this.#slowSince > 0 || client.waiting <= this.#options.buffer) return;
     this.#slowSince = now;
     this.#service.pause();
@@ -143,6 +160,16 @@ export class Tunnel implements SocketEvents {
 
   // the gateway ----------------------------------------------------------------------------------------------------
 
+  /** Bytes that the client has not taken yet. */
+  get waiting(): number {
+    return this.#client?.waiting ?? 0;
+  }
+
+  /** A word of our own to the client. */
+  tell(text: string): void {
+    if (!this.#over) this.#client?.send(Buffer.from(text), false);
+  }
+
   /** Closes both sides for a reason of our own. */
   end(code: number, reason: string): void {
     if (this.#over) return;
@@ -159,7 +186,7 @@ export class Tunnel implements SocketEvents {
     if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor)
       return this.end(SLOW_CONSUMER, 'the client reads too slowly');
     if (lifetime > 0 && now - this.openedAt > lifetime)
-      return this.end(SERVICE_RESTART, 'the socket is old: connect again');
+      return this.end(SERVICE_RESTART, withRetryHint('the socket is old: connect again'));
     if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
     this.#checkService(now);
   }
