@@ -12,6 +12,7 @@ import {
   type WorkerHandlers,
 } from './bus.js';
 import type { Config } from './config/schema.js';
+import { usesCompression } from './config/uses.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
 import { endStartup } from './memory.js';
@@ -83,7 +84,8 @@ export class GatewayWorker implements WorkerHandlers {
       table: openEndpointTable(supplies.endpoints, this.#id),
     });
     await this.#put(gateway, { config, generation, supplies }, log);
-    const listener = await Listener.open({ listen: config.listen, port }, gateway);
+    const compression = usesCompression(config);
+    const listener = await Listener.open({ listen: config.listen, port, compression }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     trimHeap();
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -173,9 +175,11 @@ export class GatewayWorker implements WorkerHandlers {
 
   /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
   async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
-    if (this.#sockets !== null || !routes.some(({ websocket }) => websocket !== null)) return this.#sockets;
-    const { SocketKeeper } = await import('./websocket/keeper.js');
-    this.#sockets = new SocketKeeper(gateway);
+    if (this.#sockets === null && routes.some(({ websocket }) => websocket !== null)) {
+      const { SocketKeeper } = await import('./websocket/keeper.js');
+      this.#sockets = new SocketKeeper(gateway);
+    }
+    await this.#sockets?.policies.prepare(routes);
     return this.#sockets;
   }
 

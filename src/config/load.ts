@@ -14,6 +14,7 @@ import { checkRoutes } from './checks/routes.js';
 import { checkBalance } from './checks/services/balance.js';
 import { checkServices } from './checks/services/services.js';
 import { checkRegistry } from './checks/services/sources.js';
+import { checkSockets, withMessageSchemas } from './checks/sockets.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
@@ -80,6 +81,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkPlans(draft, report);
   checkLimitSync(draft, report);
   checkRoutes(draft, report);
+  checkSockets(draft, folder, report);
   checkResilience(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {
@@ -121,6 +123,7 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   });
   return {
     ...config,
+    routes: withMessageSchemas(config.routes, folder),
     listen: { ...config.listen, tls: tls && { ...absolute(tls), sni: tls.sni.map(absolute) } },
     services: Object.fromEntries(services),
     data: storeFolder(config, folder),

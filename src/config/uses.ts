@@ -34,6 +34,11 @@ function limitsOf({ limits, plans, ...filtering }: Limiting): LimitConfig[] {
   );
 }
 
+/** Whether sockets may be compressed. */
+export function usesCompression({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ websocket }) => websocket !== null && websocket.compression.mode !== 'off');
+}
+
 export function usesLimits(config: Filtering): boolean {
   return filtersOf(config).some(({ limit = [] }) => limit.length > 0);
 }

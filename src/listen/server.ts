@@ -17,6 +17,8 @@ export interface ListenerOptions {
   listen: ListenConfig;
   /** Overrides `listen.port`: what port 0 became in the first worker. */
   port: number;
+  /** Whether sockets may be compressed: that takes memory, be there any or not. */
+  compression: boolean;
 }
 
 /** An app of the addon, the socket it listens on, and how many connections it has. */
@@ -30,6 +32,7 @@ interface Open {
 export class Listener {
   readonly #uws: Uws;
   readonly #gateway: Gateway;
+  readonly #compression: boolean;
   /** What the current certificates were made from. */
   #material: string;
   #current: Open;
@@ -38,13 +41,14 @@ export class Listener {
   readonly port: number;
 
   /** @throws Error when the port cannot be listened on or a certificate cannot be used. */
-  static async open({ listen, port }: ListenerOptions, gateway: Gateway): Promise<Listener> {
-    return new Listener(listen, port, gateway);
+  static async open(options: ListenerOptions, gateway: Gateway): Promise<Listener> {
+    return new Listener(options, gateway);
   }
 
-  private constructor(listen: ListenConfig, port: number, gateway: Gateway) {
+  private constructor({ listen, port, compression }: ListenerOptions, gateway: Gateway) {
     this.#uws = loadUws(listen.maxHeaderBytes);
     this.#gateway = gateway;
+    this.#compression = compression;
     this.#material = tlsMaterial(listen);
     this.#current = this.#start(listen, port);
     this.port = this.#uws.us_socket_local_port(this.#current.socket as never);
@@ -130,9 +134,14 @@ export class Listener {
     const gateway = this.#gateway;
     app.any('/*', (res, req) => gateway.handle(res, req, scheme, null));
     // Handshakes whose key has the right length come here, all others to the handler above.
+    const { DISABLED, DEDICATED_COMPRESSOR_16KB, SHARED_DECOMPRESSOR } = this.#uws;
+    // Which of the two a socket gets is agreed upon with its client: this is the most.
+    const compression = this.#compression ? DEDICATED_COMPRESSOR_16KB | SHARED_DECOMPRESSOR : DISABLED;
     app.ws(
       '/*',
-      socketBehavior(maxMessageBytes, (res, req, context) => gateway.handle(res, req, scheme, context)),
+      socketBehavior(maxMessageBytes, compression, (res, req, context) =>
+        gateway.handle(res, req, scheme, context),
+      ),
     );
   }
 

@@ -12,6 +12,9 @@ export const BAD_GATEWAY = 1014;
 /** Ours: as 401 and 408 are for requests. */
 export const TOKEN_EXPIRED = 4401;
 export const SLOW_CONSUMER = 4408;
+/** Ours: as 422 and 429 are for requests. */
+export const UNFIT_MESSAGE = 4422;
+export const TOO_MANY_MESSAGES = 4429;
 
 /** Whether a peer may have sent it. */
 export function isSendable(code: number): boolean {

@@ -13,6 +13,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 export function takeHandshake(x: Exchange, options: WebSocketConfig): Failure | null {
   const fault = handshakeFault(x, options);
   if (fault !== null) return fault;
+  if (options.compression.mode !== 'off') x.extensions = valuesOf(x, 'sec-websocket-extensions').join();
   x.headers = withoutExtensions(x.headers);
   x.dialling = true;
   return null;

@@ -4,7 +4,10 @@ import type { Route } from '../config/build.js';
 import type { WebSocketConfig } from '../config/schema/websocket.js';
 import type { Exchange } from '../exchange.js';
 import { SERVICE_RESTART } from './close-code.js';
+import { agreeOnCompression } from './compression.js';
 import { takeServiceHalf } from './handshake.js';
+import { SocketPolicies } from './policy.js';
+import type { PolicyCounts } from './policy-counts.js';
 import { Tunnel, type TunnelOwner } from './tunnel.js';
 
 /** How often clocks are looked at. */
@@ -20,6 +23,10 @@ export interface SocketCounts {
   readonly messagesOut: number;
   /** By close code; 1006 for those that were cut. */
   readonly closed: Readonly<Record<number, number>>;
+  /** What rules of routes have done, by route. */
+  readonly policies: ReadonlyMap<string, Omit<PolicyCounts, 'take'>>;
+  /** Bytes that wait for clients and for services now. */
+  readonly waiting: { readonly client: number; readonly service: number };
 }
 
 export interface KeeperEvents {
@@ -29,6 +36,7 @@ export interface KeeperEvents {
 
 export class SocketKeeper implements TunnelOwner {
   readonly #events: KeeperEvents;
+  readonly policies = new SocketPolicies();
   /** `performance.now()` of the last end: its close frame may still be on its way. */
   lastEndAt = Number.NEGATIVE_INFINITY;
   readonly #open = new Set<Tunnel>();
@@ -56,14 +64,16 @@ export class SocketKeeper implements TunnelOwner {
     }
     route.pipeline.onResponse?.(x);
     x.acceptedAt = performance.now();
-    this.#connect(x, new Tunnel(x, route.websocket as WebSocketConfig, socket, this, ended), protocol);
+    const policy = this.policies.of(route.websocket as WebSocketConfig);
+    this.#connect(x, new Tunnel(x, policy, socket, this, ended), protocol);
     return true;
   }
 
   #connect(x: Exchange, tunnel: Tunnel, protocol: string): void {
     this.#open.add(tunnel);
     this.#opened++;
-    const client = x.client.accept(protocol, tunnel);
+    const compression = agreeOnCompression(x, tunnel.options.compression);
+    const client = x.client.accept(protocol, tunnel, compression);
     if (client === null) {
       this.#open.delete(tunnel);
       tunnel.giveUp();
@@ -105,9 +115,12 @@ export class SocketKeeper implements TunnelOwner {
   report(): SocketCounts {
     let messagesIn = this.#messagesIn;
     let messagesOut = this.#messagesOut;
+    const waiting = { client: 0, service: 0 };
     for (const tunnel of this.#open) {
       messagesIn += tunnel.messagesIn;
       messagesOut += tunnel.messagesOut;
+      waiting.client += tunnel.waitingForClient;
+      waiting.service += tunnel.waitingForService;
       tunnel.messagesIn = 0;
       tunnel.messagesOut = 0;
     }
@@ -117,6 +130,8 @@ export class SocketKeeper implements TunnelOwner {
       messagesIn,
       messagesOut,
       closed: this.#closed,
+      policies: this.policies.report(),
+      waiting,
     };
     this.#opened = 0;
     this.#messagesIn = 0;

@@ -1,7 +1,7 @@
 /**
  * One WebSocket through the gateway: a client, a service, and messages between them as they are. What one side cannot take
  * waits within a bound: the service is not read while the client is slow. A client cannot be stopped (the listener has no
- * way to), so a service that is slow itself ends the socket. No message is ever left out.
+ * way to), so a service that is slow itself ends the socket. No message is ever left out, unless the route says which.
  */
 import type { Socket } from 'node:net';
 import type { WebSocketConfig } from '../config/schema/websocket.js';
@@ -16,8 +16,13 @@ import {
   SLOW_CONSUMER,
   TOKEN_EXPIRED,
   TOO_BIG,
+  TOO_MANY_MESSAGES,
   TRY_AGAIN_LATER,
 } from './close-code.js';
+import { Allowance } from './inbound/allowance.js';
+import { type GateEvents, InboundGate } from './inbound/gate.js';
+import { ConflatedSender, type PausableSource } from './outbound/conflated-sender.js';
+import type { SocketPolicy } from './policy.js';
 import { ServiceLeg } from './service-leg.js';
 
 /** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
@@ -32,16 +37,23 @@ export interface TunnelOwner {
 const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
-export class Tunnel implements SocketEvents {
+export class Tunnel implements SocketEvents, GateEvents, PausableSource {
   readonly x: Exchange;
   readonly openedAt: number;
   messagesIn = 0;
   messagesOut = 0;
-  readonly #options: WebSocketConfig;
+  readonly #policy: SocketPolicy;
+  readonly options: WebSocketConfig;
   readonly #owner: TunnelOwner;
   readonly #service: ServiceLeg;
   /** For the endpoint: one less in flight. */
   readonly #ended: () => void;
+  /** null: what the client says goes to the service as it is. */
+  readonly #gate: InboundGate | null;
+  /** null: everything goes to the client. */
+  #conflated: ConflatedSender | null = null;
+  /** From the first ping on. */
+  #pings: Allowance | null = null;
   #client: ClientSocket | null = null;
   #over = false;
   /** Since when the client has been too slow; 0: it is not. */
@@ -50,21 +62,36 @@ export class Tunnel implements SocketEvents {
   #serviceHeardAt: number;
   #pinged = false;
 
-  constructor(x: Exchange, options: WebSocketConfig, socket: Socket, owner: TunnelOwner, ended: () => void) {
+  constructor(x: Exchange, policy: SocketPolicy, socket: Socket, owner: TunnelOwner, ended: () => void) {
+    const { options, inbound } = policy;
     const now = x.acceptedAt;
     this.x = x;
     this.openedAt = now;
     this.#ended = ended;
-    this.#options = options;
+    this.#policy = policy;
+    this.options = options;
+    this.#gate = inbound === null ? null : new InboundGate(inbound, this);
     this.#owner = owner;
     this.#lastMessageAt = now;
     this.#serviceHeardAt = now;
     this.#service = new ServiceLeg(socket, options.maxMessage, this);
   }
 
+  /** Bytes that the client has not taken yet. */
+  get waitingForClient(): number {
+    return (this.#client?.waiting ?? 0) + (this.#conflated?.waiting ?? 0);
+  }
+
+  /** Bytes that the service has not taken yet, or not been given. */
+  get waitingForService(): number {
+    return this.#service.waiting + (this.#gate?.waiting ?? 0);
+  }
+
   /** The client has its 101. */
   start(client: ClientSocket): void {
     this.#client = client;
+    const { conflation } = this.#policy;
+    if (conflation !== null) this.#conflated = new ConflatedSender(conflation, client, this);
     this.#service.start();
   }
 
@@ -82,22 +109,54 @@ export class Tunnel implements SocketEvents {
     this.x.bytesIn += message.byteLength;
     this.messagesIn++;
     this.#lastMessageAt = performance.now();
-    if (message.byteLength > this.#options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
+    if (message.byteLength > this.options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
+    if (this.#gate === null) this.onAdmitted(message, binary);
+    else this.#gate.take(message, binary);
+  }
+
+  onAdmitted(message: ArrayBuffer, binary: boolean): void {
+    if (this.#over) return;
     // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
-    if (this.#service.waiting > this.#options.buffer)
+    if (this.#service.waiting > this.options.buffer)
       return this.end(TRY_AGAIN_LATER, 'the service is too slow');
     this.#service.send(message, binary);
   }
 
+  onNotice(text: string): boolean {
+    const client = this.#client;
+    if (client === null || client.waiting > this.options.buffer) return false;
+    client.send(Buffer.from(text), false);
+    return true;
+  }
+
+  onBreach(code: number, reason: string): void {
+    this.end(code, reason);
+  }
+
+  onPing(): void {
+    const { pings, buffer, maxMessage } = this.options;
+    if (this.#over || pings === null) return;
+    const now = performance.now();
+    this.#pings ??= new Allowance({ rate: pings }, now);
+    if (!this.#pings.take(now, 0)) {
+      this.#policy.counts.pings++;
+      return this.end(TOO_MANY_MESSAGES, 'too many pings');
+    }
+    // Its answers wait for the client too, and asking for more of them does not make it read.
+    if ((this.#client?.waiting ?? 0) > 2 * buffer + maxMessage) this.#closeSlow();
+  }
+
   onDrain(): void {
-    if (this.#slowSince === 0 || (this.#client?.waiting ?? 0) > this.#options.buffer / 2) return;
-    this.#slowSince = 0;
-    this.#service.resume();
+    if (this.#conflated !== null) return this.#conflated.drained();
+    if (this.#slowSince === 0 || (this.#client?.waiting ?? 0) > this.options.buffer / 2) return;
+    this.resumeSource();
   }
 
   onClosed(code: number, reason: string): void {
     this.#client = null;
     if (this.#over) return;
+    this.#gate?.flush();
+    if (this.#over) return; // for what it had said last
     if (isSendable(code)) this.#service.close(code, reason);
     else if (code === NO_STATUS || reason === UNREADABLE_CLOSE) this.#service.close(NO_STATUS, '');
     else if (reason === MESSAGE_TOO_BIG) this.#service.close(TOO_BIG, '');
@@ -116,10 +175,21 @@ export class Tunnel implements SocketEvents {
     this.#lastMessageAt = now;
     this.#serviceHeardAt = now;
     this.#pinged = false;
+    if (this.#conflated !== null) return this.#conflated.send(message, binary);
     client.send(message, binary);
-    if (this.#slowSince > 0 || client.waiting <= this.#options.buffer) return;
-    this.#slowSince = now;
+    if (this.#slowSince > 0 || client.waiting <= this.options.buffer) return;
+    this.#policy.counts.pausing++;
+    this.pauseSource();
+  }
+
+  pauseSource(): void {
+    this.#slowSince = performance.now();
     this.#service.pause();
+  }
+
+  resumeSource(): void {
+    this.#slowSince = 0;
+    this.#service.resume();
   }
 
   onServiceClosed(code: number, reason: string): void {
@@ -146,16 +216,22 @@ export class Tunnel implements SocketEvents {
 
   /** Looks at the clock; `wall` in milliseconds since 1970. */
   check(now: number, wall: number): void {
-    const { idle, lifetime, slow, slowFor } = this.#options;
+    const { idle, lifetime, slow, slowFor } = this.options;
+    this.#gate?.look();
+    this.#conflated?.drained();
     const { identity } = this.x;
     if (identity !== null && identity.expiresAt <= wall)
       return this.end(TOKEN_EXPIRED, 'the credentials have expired');
-    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor)
-      return this.end(SLOW_CONSUMER, 'the client reads too slowly');
+    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor) return this.#closeSlow();
     if (lifetime > 0 && now - this.openedAt > lifetime)
       return this.end(SERVICE_RESTART, 'the socket is old: connect again');
     if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
     this.#checkService(now);
+  }
+
+  #closeSlow(): void {
+    this.#policy.counts.closing++;
+    this.end(SLOW_CONSUMER, 'the client reads too slowly');
   }
 
   #checkService(now: number): void {
@@ -186,6 +262,10 @@ export class Tunnel implements SocketEvents {
     const client = this.#client;
     this.#over = true;
     this.#client = null;
+    this.#gate?.stop();
+    // Behind what waits comes the close; without one it was cut off itself.
+    if (client !== null && code !== ABNORMAL) this.#conflated?.flush();
+    else this.#conflated?.stop();
     this.#ended();
     this.#owner.onTunnelEnd(this, code);
     return client;

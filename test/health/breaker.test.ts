@@ -309,4 +309,3 @@ it('does not count those who waited in vain for one of our own connections', asy
   expect(await breakerOf(gateway)).toMatchObject({ state: 'closed', failed: 0 });
   expect(statuses(await visits(gateway.url, 3))).toEqual([200, 200, 200]);
 });
-

@@ -7,6 +7,7 @@ import type { BreakerView, EndpointView, ServiceView } from '../../src/observe/h
 import { SyncCounts } from '../../src/observe/limits/sync-counts.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
+import { PolicyCounts } from '../../src/websocket/policy-counts.ts';
 
 const SAMPLE = /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\d+(?:\.\d+)?(?:e[+-]\d+)?)$/;
 
@@ -106,7 +107,17 @@ function busyGateway(): GatewayFacts {
     resilience: metrics.resilience.flush(),
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
-    sockets: { open: 2, opened: 3, messagesIn: 5, messagesOut: 8, closed: { 1000: 1 } },
+    sockets: {
+      open: 2,
+      opened: 3,
+      messagesIn: 5,
+      messagesOut: 8,
+      closed: { 1000: 1 },
+      policies: new Map([
+        ['game', Object.assign(new PolicyCounts(), { conflated: 3, pausing: 1, unfit: 2, delayed: 1 })],
+      ]),
+      waiting: { client: 10, service: 20 },
+    },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     waits: new Map([
       [

@@ -57,6 +57,12 @@ beforeAll(async () => {
         service: 'scripted',
         websocket: { maxMessage: '32KiB' },
       },
+      {
+        name: 'pinged',
+        match: { path: '/pinged' },
+        service: 'game',
+        websocket: { maxMessage: '32KiB', pings: 'off' },
+      },
       { name: 'game', match: { path: '/*' }, service: 'game', websocket: { maxMessage: '32KiB' } },
     ],
   });
@@ -127,8 +133,17 @@ describe('from a client', () => {
     await expectNeighbourWell();
   });
 
-  it('ten thousand pings are answered, and keep nobody waiting', async () => {
+  it('ten thousand pings end the socket', async () => {
     const client = await dial(gateway.url, '/bad');
+    const pings = Buffer.concat(Array.from({ length: 10_000 }, () => frame(PING, 'x')));
+    client.send(pings);
+    await vi.waitFor(() => expect(client.closeCodes).toEqual([4429]), 5000);
+    expect(client.frames.filter(({ opcode }) => opcode === PONG).length).toBeLessThan(200);
+    await expectNeighbourWell();
+  });
+
+  it('ten thousand pings are answered where they may come, and keep nobody waiting', async () => {
+    const client = await dial(gateway.url, '/pinged');
     const pings = Buffer.concat(Array.from({ length: 10_000 }, () => frame(PING, 'x')));
     client.send(pings);
     await expectNeighbourWell();

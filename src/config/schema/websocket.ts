@@ -1,5 +1,10 @@
 import { z } from 'zod';
 import { duration, size } from '../units.js';
+import { rate } from './limits/limits.js';
+import { compression } from './socket/compression.js';
+import { conflate } from './socket/conflate.js';
+import { messageSchema } from './socket/message-schema.js';
+import { messages } from './socket/messages.js';
 
 const MOST_MESSAGE = 2 ** 30 - 1;
 
@@ -11,7 +16,7 @@ const origin = z
   .transform((value) => value.toLowerCase());
 
 /** How a route carries WebSockets. */
-const options = z.strictObject({
+const shape = z.strictObject({
   maxMessage: size({ min: 1, max: MOST_MESSAGE })
     .prefault('1MiB')
     .meta({
@@ -34,13 +39,34 @@ const options = z.strictObject({
       examples: ['64KiB'],
     }),
   slow: z
-    .enum(['pause', 'close'])
+    .enum(['pause', 'close', 'conflate'])
     .prefault('pause')
     .meta({
       description:
-        'A client that stays slow: `pause` lets the service wait for it, `close` ends the socket with 4408 after `slowFor`.',
+        'A client that stays slow: `pause` lets the service wait for it, `close` ends the socket with 4408 after `slowFor`, `conflate` keeps the latest message of each key for it.',
       examples: ['close'],
     }),
+  conflate: conflate.optional().meta({
+    description: 'What `slow: conflate` may leave out, and what never.',
+    examples: [{ key: '/symbol', protect: { pointer: '/type', in: ['fill'] }, maxRate: '20/s' }],
+  }),
+  messages: messages.optional().meta({
+    description: 'How much one client may send. Absent: as much as the service takes.',
+    examples: [{ rate: '50/s', burst: 100, bytes: '64KiB/s', over: 'delay' }],
+  }),
+  pings: z
+    .union([z.literal('off').transform(() => null), rate()], { error: 'a rate such as 100/s, or off' })
+    .prefault('100/s')
+    .meta({
+      description:
+        'Most pings and pongs of one client; the socket is then closed with 4429. `off`: any number.',
+      examples: ['10/s'],
+    }),
+  schema: messageSchema.optional().meta({
+    description: 'What messages of clients must be like. Absent: anything.',
+    examples: [{ opcodes: [1, 2, 7], over: 'close' }],
+  }),
+  compression,
   slowFor: duration({ min: 100 })
     .prefault('10s')
     .meta({
@@ -60,6 +86,15 @@ const options = z.strictObject({
       description: 'Longest life of a socket, which is then closed with 1012, so that the client comes back.',
       examples: ['12h'],
     }),
+});
+
+const options = shape.superRefine(({ slow, conflate }, context) => {
+  if ((slow === 'conflate') === (conflate !== undefined)) return;
+  const [path, message, expected] =
+    conflate === undefined
+      ? ['slow', 'nothing says which messages may be left out', 'conflate: { key: /symbol } beside it']
+      : ['conflate', `slow: ${slow} leaves nothing out`, 'slow: conflate'];
+  context.addIssue({ code: 'custom', path: [path], message, params: { expected } });
 });
 
 /** `true`, or a mapping with options. */

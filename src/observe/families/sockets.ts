@@ -1,6 +1,7 @@
 /** What WebSockets do, in metrics. */
 import type { SocketCounts } from '../../websocket/keeper.js';
 import type { Family } from '../family.js';
+import { PolicyTotals, socketPolicyFamilies } from './socket-policies.js';
 
 /** Of all workers since the gateway started. */
 export class SocketTotals {
@@ -8,8 +9,10 @@ export class SocketTotals {
   messagesIn = 0;
   messagesOut = 0;
   readonly closed = new Map<string, number>();
+  readonly policies = new PolicyTotals();
 
-  merge({ opened, messagesIn, messagesOut, closed }: SocketCounts): void {
+  merge({ opened, messagesIn, messagesOut, closed, policies }: SocketCounts): void {
+    this.policies.merge(policies);
     this.opened += opened;
     this.messagesIn += messagesIn;
     this.messagesOut += messagesOut;
@@ -58,4 +61,5 @@ export const socketFamilies: readonly Family[] = [
       for (const [code, value] of totals.sockets.closed) yield { labels: { code }, value };
     },
   },
+  ...socketPolicyFamilies,
 ];

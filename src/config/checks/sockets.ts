@@ -1,0 +1,59 @@
+/** What messages of clients must be like: whether the schemas are some. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { schemaFault } from '../../websocket/inbound/message-schema.js';
+import type { Draft } from '../draft.js';
+import type { RouteConfig } from '../schema/route.js';
+import type { Report } from './report.js';
+
+type JsonSchema = Record<string, unknown>;
+
+export function checkSockets({ routes }: Draft, folder: string, report: Report): void {
+  for (const { index, route } of routes) {
+    const schema = route?.websocket?.schema;
+    const path = ['routes', index, 'websocket', 'schema'];
+    if (schema?.json !== undefined) checkSchema(schema.json, [...path, 'json'], report);
+    if (schema?.file !== undefined) checkFile(schema.file, folder, [...path, 'file'], report);
+  }
+}
+
+function checkSchema(schema: JsonSchema, path: PropertyKey[], report: Report): void {
+  const fault = schemaFault(schema);
+  if (fault === null) return;
+  const steps = fault.path.map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+  report.mistake({
+    path: report.written([...path, ...steps], path),
+    message: fault.message,
+    expected: 'a JSON Schema',
+  });
+}
+
+function checkFile(file: string, folder: string, path: PropertyKey[], report: Report): void {
+  let schema: unknown;
+  try {
+    schema = readSchema(file, folder);
+  } catch (error) {
+    return report.mistake({ path, message: `${file} cannot be read: ${(error as Error).message}` });
+  }
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
+    return report.mistake({ path, message: `${file} holds no JSON Schema`, expected: 'a JSON object' });
+  const fault = schemaFault(schema as JsonSchema);
+  if (fault === null) return;
+  const where = fault.path.length === 0 ? '' : ` at /${fault.path.join('/')}`;
+  report.mistake({ path, message: `${file}${where}: ${fault.message}`, expected: 'a JSON Schema' });
+}
+
+function readSchema(file: string, folder: string): unknown {
+  return JSON.parse(readFileSync(resolve(folder, file), 'utf8'));
+}
+
+/** Schemas in files are read once, so that all workers have the same. They have been checked. */
+export function withMessageSchemas(routes: RouteConfig[], folder: string): RouteConfig[] {
+  return routes.map((route) => {
+    const { websocket } = route;
+    if (websocket?.schema?.file === undefined) return route;
+    const { file, ...rest } = websocket.schema;
+    const json = readSchema(file, folder) as JsonSchema;
+    return { ...route, websocket: { ...websocket, schema: { ...rest, json } } };
+  });
+}
