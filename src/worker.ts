@@ -11,8 +11,9 @@ import {
   type WorkerCalls,
   type WorkerHandlers,
 } from './bus.js';
+import type { CompressionMode } from './config/schema/socket/compression.js';
 import type { Config } from './config/schema.js';
-import { usesCompression } from './config/uses.js';
+import { compressionOf } from './config/uses.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
 import { endStartup } from './memory.js';
@@ -53,6 +54,8 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
   #sockets: SocketKeeper | null = null;
+  /** That of the listener. */
+  #compression: CompressionMode = 'off';
   readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
@@ -83,9 +86,12 @@ export class GatewayWorker implements WorkerHandlers {
       workerId: this.#id,
       table: openEndpointTable(supplies.endpoints, this.#id),
     });
+    this.#compression = compressionOf(config);
     await this.#put(gateway, { config, generation, supplies }, log);
-    const compression = usesCompression(config);
-    const listener = await Listener.open({ listen: config.listen, port, compression }, gateway);
+    const listener = await Listener.open(
+      { listen: config.listen, port, compression: this.#compression },
+      gateway,
+    );
     endStartup(); // before the first connection is accepted: nobody waits for it
     trimHeap();
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -177,7 +183,7 @@ export class GatewayWorker implements WorkerHandlers {
   async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
     if (this.#sockets === null && routes.some(({ websocket }) => websocket !== null)) {
       const { SocketKeeper } = await import('./websocket/keeper.js');
-      this.#sockets = new SocketKeeper(gateway);
+      this.#sockets = new SocketKeeper(gateway, this.#compression);
     }
     await this.#sockets?.policies.prepare(routes);
     return this.#sockets;

@@ -3,6 +3,7 @@ import type { Draft } from './draft.js';
 import type { LimitConfig } from './schema/limits/limits.js';
 import { limitOfQuota, PLAN } from './schema/limits/plans.js';
 import type { FilterOptions } from './schema/route.js';
+import type { CompressionMode } from './schema/socket/compression.js';
 import type { Config } from './schema.js';
 
 interface Filtering {
@@ -34,9 +35,12 @@ function limitsOf({ limits, plans, ...filtering }: Limiting): LimitConfig[] {
   );
 }
 
-/** Whether sockets may be compressed. */
-export function usesCompression({ routes }: Pick<Config, 'routes'>): boolean {
-  return routes.some(({ websocket }) => websocket !== null && websocket.compression.mode !== 'off');
+/** How sockets may be compressed. */
+export function compressionOf({ routes }: Pick<Config, 'routes'>): CompressionMode {
+  for (const { websocket } of routes) {
+    if (websocket !== null && websocket.compression.mode !== 'off') return websocket.compression.mode;
+  }
+  return 'off';
 }
 
 export function usesLimits(config: Filtering): boolean {

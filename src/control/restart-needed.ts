@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
-import { usesCompression, usesIdempotency, usesLimits } from '../config/uses.js';
+import { compressionOf, usesIdempotency, usesLimits } from '../config/uses.js';
 
 /** An option that was changed in the file and only counts after a restart. */
 export interface RestartNeeded {
@@ -52,8 +52,8 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   const redis = isMet ? keepSecret('redis', running.redis, next.redis) : next.redis;
 
   // Listeners have the memory for it, or not.
-  if (!usesCompression(running) && usesCompression(next))
-    restartNeeded.push({ path: 'websocket.compression', running: 'off', configured: 'on' });
+  if (compressionOf(next) !== 'off')
+    keep('websocket.compression', compressionOf(running), compressionOf(next));
 
   const workers = keep('workers', running.workers, next.workers);
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CompressionMode } from '../config/schema/socket/compression.js';
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
 import { withBoundedReceiveBuffer } from './addon/receive-buffer.js';
@@ -17,8 +18,8 @@ export interface ListenerOptions {
   listen: ListenConfig;
   /** Overrides `listen.port`: what port 0 became in the first worker. */
   port: number;
-  /** Whether sockets may be compressed: that takes memory, be there any or not. */
-  compression: boolean;
+  /** How sockets may be compressed: it takes memory, be there any or not. */
+  compression: CompressionMode;
 }
 
 /** An app of the addon, the socket it listens on, and how many connections it has. */
@@ -32,7 +33,7 @@ interface Open {
 export class Listener {
   readonly #uws: Uws;
   readonly #gateway: Gateway;
-  readonly #compression: boolean;
+  readonly #compression: CompressionMode;
   /** What the current certificates were made from. */
   #material: string;
   #current: Open;
@@ -134,9 +135,7 @@ export class Listener {
     const gateway = this.#gateway;
     app.any('/*', (res, req) => gateway.handle(res, req, scheme, null));
     // Handshakes whose key has the right length come here, all others to the handler above.
-    const { DISABLED, DEDICATED_COMPRESSOR_16KB, SHARED_DECOMPRESSOR } = this.#uws;
-    // Which of the two a socket gets is agreed upon with its client: this is the most.
-    const compression = this.#compression ? DEDICATED_COMPRESSOR_16KB | SHARED_DECOMPRESSOR : DISABLED;
+    const compression = compressionFlags(this.#uws, this.#compression);
     app.ws(
       '/*',
       socketBehavior(maxMessageBytes, compression, (res, req, context) =>
@@ -151,6 +150,13 @@ export class Listener {
     for (const named of tls.sni) app.addServerName(named.host, appOptions(named));
     return app;
   }
+}
+
+/** Clients always forget what they have sent: reading takes no memory of a socket. */
+function compressionFlags(uws: Uws, mode: CompressionMode): number {
+  if (mode === 'off') return uws.DISABLED;
+  const compressor = mode === 'shared' ? uws.SHARED_COMPRESSOR : uws.DEDICATED_COMPRESSOR_16KB;
+  return compressor | uws.SHARED_DECOMPRESSOR;
 }
 
 /** The addon calls back before `listen` returns. */

@@ -1,6 +1,7 @@
 /** The sockets of a worker: opened, looked after, and closed in order when it leaves. */
 import type { Socket } from 'node:net';
 import type { Route } from '../config/build.js';
+import type { CompressionMode } from '../config/schema/socket/compression.js';
 import type { WebSocketConfig } from '../config/schema/websocket.js';
 import type { Exchange } from '../exchange.js';
 import { SERVICE_RESTART } from './close-code.js';
@@ -36,6 +37,7 @@ export interface KeeperEvents {
 
 export class SocketKeeper implements TunnelOwner {
   readonly #events: KeeperEvents;
+  readonly #compression: CompressionMode;
   readonly policies = new SocketPolicies();
   /** `performance.now()` of the last end: its close frame may still be on its way. */
   lastEndAt = Number.NEGATIVE_INFINITY;
@@ -46,7 +48,9 @@ export class SocketKeeper implements TunnelOwner {
   #messagesOut = 0;
   #closed: Record<number, number> = {};
 
-  constructor(events: KeeperEvents) {
+  /** `compression`: how the listener can. */
+  constructor(events: KeeperEvents, compression: CompressionMode) {
+    this.#compression = compression;
     this.#events = events;
   }
 
@@ -72,7 +76,7 @@ export class SocketKeeper implements TunnelOwner {
   #connect(x: Exchange, tunnel: Tunnel, protocol: string): void {
     this.#open.add(tunnel);
     this.#opened++;
-    const compression = agreeOnCompression(x, tunnel.options.compression);
+    const compression = agreeOnCompression(x, this.#compression, tunnel.options.compression.minBytes);
     const client = x.client.accept(protocol, tunnel, compression);
     if (client === null) {
       this.#open.delete(tunnel);

@@ -1,19 +1,37 @@
-/** What messages of clients must be like: whether the schemas are some. */
+/** What sockets share, and what messages of clients must be like. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { schemaFault } from '../../websocket/inbound/message-schema.js';
-import type { Draft } from '../draft.js';
+import type { Draft, DraftRoute } from '../draft.js';
 import type { RouteConfig } from '../schema/route.js';
 import type { Report } from './report.js';
 
 type JsonSchema = Record<string, unknown>;
 
 export function checkSockets({ routes }: Draft, folder: string, report: Report): void {
+  checkCompression(routes, report);
   for (const { index, route } of routes) {
     const schema = route?.websocket?.schema;
     const path = ['routes', index, 'websocket', 'schema'];
     if (schema?.json !== undefined) checkSchema(schema.json, [...path, 'json'], report);
     if (schema?.file !== undefined) checkFile(schema.file, folder, [...path, 'file'], report);
+  }
+}
+
+/** The listener has one behaviour for all sockets. */
+function checkCompression(routes: readonly DraftRoute[], report: Report): void {
+  const compressing = routes.flatMap(({ index, route }) => {
+    const mode = route?.websocket?.compression.mode ?? 'off';
+    return mode === 'off' ? [] : [{ mode, path: ['routes', index, 'websocket', 'compression'] }];
+  });
+  const [first] = compressing;
+  for (const { mode, path } of compressing) {
+    if (first === undefined || mode === first.mode) continue;
+    report.mistake({
+      path: report.written([...path, 'mode'], path),
+      message: `the route on line ${report.lineOf(first.path)} says ${first.mode}`,
+      expected: 'one mode for all routes that compress',
+    });
   }
 }
 

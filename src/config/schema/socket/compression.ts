@@ -25,8 +25,9 @@ export const compression = z
   .prefault('off')
   .meta({
     description:
-      'Whether messages are compressed for clients that offer it (permessage-deflate). What is `off` in all routes when the gateway starts is off until it starts again.',
+      'Whether messages are compressed for clients that offer it (permessage-deflate). All routes that do it do it in one mode, which is read when a worker starts: a reload does not change it.',
     examples: ['shared', { mode: 'dedicated', minBytes: 256 }],
   });
 
 export type CompressionConfig = z.output<typeof compression>;
+export type CompressionMode = CompressionConfig['mode'];
