@@ -94,7 +94,7 @@ function compilerFor({ $schema }: JsonSchema) {
   const draft = typeof $schema === 'string' ? /2020-12|2019-09/.exec($schema)?.[0] : undefined;
   const options = {
     // Unknown keywords and formats are mistakes; without a word about what is merely unusual.
-    strict: true,
+    strictSchema: true,
     strictTypes: false,
     strictTuples: false,
     logger: false,

@@ -171,7 +171,10 @@ describe('a schema', () => {
 
   it('is not asked about what is above the rate', () => {
     let asked = 0;
-    const counting: JudgeMessage = () => (asked++, null);
+    const counting: JudgeMessage = () => {
+      asked++;
+      return null;
+    };
     const { say } = premises({ rate: PER_SECOND }, { judge: counting });
     for (let i = 0; i < 1000; i++) say('x');
     expect(asked).toBe(10);
