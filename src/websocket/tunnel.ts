@@ -28,6 +28,9 @@ import { ServiceLeg } from './service-leg.js';
 /** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
 const PING_AFTER_MS = 30_000;
 
+/** What one read of the service's connection may bring. */
+const READ_BYTES = 65_536;
+
 export interface TunnelOwner {
   /** Both sides are told; it is over. `code` is what ended it. */
   onTunnelEnd(tunnel: Tunnel, code: number): void;
@@ -135,15 +138,15 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
 
   onPing(): void {
     const { pings, buffer, maxMessage } = this.options;
-    if (this.#over || pings === null) return;
+    if (this.#over) return;
+    // Answers wait for the client as well: who asks for more of them without reading would fill the memory.
+    if ((this.#client?.waiting ?? 0) > 2 * buffer + maxMessage + READ_BYTES) return this.#closeSlow();
+    if (pings === null) return;
     const now = performance.now();
     this.#pings ??= new Allowance({ rate: pings }, now);
-    if (!this.#pings.take(now, 0)) {
-      this.#policy.counts.pings++;
-      return this.end(TOO_MANY_MESSAGES, 'too many pings');
-    }
-    // Its answers wait for the client too, and asking for more of them does not make it read.
-    if ((this.#client?.waiting ?? 0) > 2 * buffer + maxMessage) this.#closeSlow();
+    if (this.#pings.take(now, 0)) return;
+    this.#policy.counts.pings++;
+    this.end(TOO_MANY_MESSAGES, 'too many pings');
   }
 
   onDrain(): void {

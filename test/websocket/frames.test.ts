@@ -61,7 +61,7 @@ beforeAll(async () => {
         name: 'pinged',
         match: { path: '/pinged' },
         service: 'game',
-        websocket: { maxMessage: '32KiB', pings: 'off' },
+        websocket: { maxMessage: '32KiB', buffer: '4KiB', pings: 'off' },
       },
       { name: 'game', match: { path: '/*' }, service: 'game', websocket: { maxMessage: '32KiB' } },
     ],
@@ -139,6 +139,19 @@ describe('from a client', () => {
     client.send(pings);
     await vi.waitFor(() => expect(client.closeCodes).toEqual([4429]), 5000);
     expect(client.frames.filter(({ opcode }) => opcode === PONG).length).toBeLessThan(200);
+    await expectNeighbourWell();
+  });
+
+  it('pings whose answers nobody reads end the socket', async () => {
+    heard.length = 0;
+    const client = await dial(gateway.url, '/pinged');
+    client.socket.pause();
+    const pings = Buffer.concat(Array.from({ length: 500 }, () => frame(PING, 'x'.repeat(125))));
+    const flood = setInterval(() => client.send(pings), 2);
+    await vi.waitFor(() => expect(heard).toEqual(['close 1001']), 10_000);
+    clearInterval(flood);
+    client.socket.resume();
+    await vi.waitFor(() => expect(client.closeCodes).toEqual([4408]), 5000);
     await expectNeighbourWell();
   });
 
