@@ -13,7 +13,7 @@ import {
 } from './bus.js';
 import type { CompressionMode } from './config/schema/socket/compression.js';
 import type { Config } from './config/schema.js';
-import { compressionOf } from './config/uses.js';
+import { compressionOf, usesConflation } from './config/uses.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
 import { endStartup } from './memory.js';
@@ -89,7 +89,7 @@ export class GatewayWorker implements WorkerHandlers {
     this.#compression = compressionOf(config);
     await this.#put(gateway, { config, generation, supplies }, log);
     const listener = await Listener.open(
-      { listen: config.listen, port, compression: this.#compression },
+      { listen: config.listen, port, compression: this.#compression, conflates: usesConflation(config) },
       gateway,
     );
     endStartup(); // before the first connection is accepted: nobody waits for it

@@ -43,6 +43,11 @@ export function compressionOf({ routes }: Pick<Config, 'routes'>): CompressionMo
   return 'off';
 }
 
+/** Whether slow clients get the latest only. */
+export function usesConflation({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ websocket }) => websocket?.slow === 'conflate');
+}
+
 export function usesLimits(config: Filtering): boolean {
   return filtersOf(config).some(({ limit = [] }) => limit.length > 0);
 }

@@ -20,6 +20,8 @@ export interface ListenerOptions {
   port: number;
   /** How sockets may be compressed: it takes memory, be there any or not. */
   compression: CompressionMode;
+  /** Messages that wait may be replaced by newer ones: little is to wait where that cannot be done any more. */
+  conflates: boolean;
 }
 
 /** An app of the addon, the socket it listens on, and how many connections it has. */
@@ -34,6 +36,7 @@ export class Listener {
   readonly #uws: Uws;
   readonly #gateway: Gateway;
   readonly #compression: CompressionMode;
+  readonly #conflates: boolean;
   /** What the current certificates were made from. */
   #material: string;
   #current: Open;
@@ -46,10 +49,11 @@ export class Listener {
     return new Listener(options, gateway);
   }
 
-  private constructor({ listen, port, compression }: ListenerOptions, gateway: Gateway) {
+  private constructor({ listen, port, compression, conflates }: ListenerOptions, gateway: Gateway) {
     this.#uws = loadUws(listen.maxHeaderBytes);
     this.#gateway = gateway;
     this.#compression = compression;
+    this.#conflates = conflates;
     this.#material = tlsMaterial(listen);
     this.#current = this.#start(listen, port);
     this.port = this.#uws.us_socket_local_port(this.#current.socket as never);
@@ -120,7 +124,7 @@ export class Listener {
         if (open !== this.#current) setImmediate(() => this.#forget(open));
       }
     });
-    const socket = withBoundedReceiveBuffer(() => listenOn(app, listen.host, port));
+    const socket = withBoundedReceiveBuffer(() => listenOn(app, listen.host, port), this.#conflates);
     if (socket === false) {
       app.close();
       throw new Error(

@@ -102,6 +102,28 @@ describe('20,000 messages a second of 1,000 keys, to a client that reads 10 a se
   }, 20_000);
 });
 
+describe('a client that stood still', () => {
+  it('gets little that is old: the kernel was not given much of it', async () => {
+    const client = openSocket(`${gateway.url}/ticks`);
+    await client.opened;
+    const sender = last;
+    client.socket.pause();
+    const padding = 'x'.repeat(1_000);
+    for (let n = 0; n < 20_000; n++) {
+      sender.send(JSON.stringify({ k: `k${n % 10}`, n, padding }));
+      if (n % 500 === 0) await sleep(5);
+    }
+    await vi.waitFor(() => expect(sender.bufferedAmount).toBe(0), 5000);
+    client.socket.resume();
+    sender.close(1000);
+    await client.ended;
+    // Without a bound it takes more than 4 MB here.
+    if (process.platform === 'linux') expect(client.messages.length).toBeLessThan(2_000);
+    const latest = client.messages.slice(-10).map((text) => JSON.parse(text as string).n);
+    expect(latest.toSorted()).toEqual(Array.from({ length: 10 }, (_, i) => 19_990 + i)); // each in its place
+  });
+});
+
 describe('more than may wait', () => {
   it('makes the service wait, and everything arrives', async () => {
     const client = openSocket(`${gateway.url}/bounded`);

@@ -10,6 +10,9 @@ type JsonSchema = Readonly<Record<string, unknown>>;
 /** Items of a list that may be compared with each other: their number squared is what it costs. */
 const MOST_UNIQUE = 1_000;
 
+/** Of a place in a message: its names are the client's. */
+const MOST_PATH = 200;
+
 /** What is wrong with a schema, and where in it. */
 export interface SchemaFault {
   readonly path: readonly string[];
@@ -45,7 +48,7 @@ function judgeJson(schema: JsonSchema): JudgeMessage {
       return 'this is nested too deeply'; // the stack was not deep enough for a schema that names itself
     }
     const [error] = validate.errors ?? [];
-    return `${error?.instancePath ?? ''} ${error?.message ?? 'does not fit'}`.trim();
+    return `${(error?.instancePath ?? '').slice(0, MOST_PATH)} ${error?.message ?? 'does not fit'}`.trim();
   };
 }
 

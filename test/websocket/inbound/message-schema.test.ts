@@ -47,6 +47,11 @@ describe('a JSON Schema', () => {
     expect(judge(message)).toBe(fault);
   });
 
+  it('names the place, but not all of a long name', () => {
+    const strict = judgeOf({ json: { additionalProperties: { type: 'number' } } });
+    expect(strict(JSON.stringify({ ['x'.repeat(10_000)]: 'y' }))).toBe(`/${'x'.repeat(199)} must be number`);
+  });
+
   it('judges binary messages as well, which must be UTF-8', () => {
     expect(judge(new Uint8Array([0x22, 0xff, 0x22]))).toBe('this is no JSON');
   });

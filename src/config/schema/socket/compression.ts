@@ -9,7 +9,7 @@ const options = z.strictObject({
     .prefault('shared')
     .meta({
       description:
-        '`shared`: each message by itself, with memory that all sockets of a worker share. `dedicated`: with what the socket has sent before, which compresses small messages better and takes about 24 KiB for each socket. `off`: none.',
+        '`shared`: each message by itself, with memory that all sockets of a worker share. `dedicated`: with what the socket has sent before, which compresses small messages better and takes about 50 KiB for each socket. `off`: none.',
       examples: ['dedicated'],
     }),
   minBytes: size({ min: 1 })
