@@ -21,7 +21,9 @@ const STATUS_LINES: string[] = [];
 for (const [status, phrase] of Object.entries(STATUS_CODES))
   STATUS_LINES[Number(status)] = `${status} ${phrase}`;
 
-const NO_COMPRESSION: Agreement = Object.freeze({ offer: '', fromBytes: Number.POSITIVE_INFINITY });
+/** More than any message has; a small integer, which takes no memory of its own in each socket. */
+const NEVER = 2 ** 31 - 1;
+const NO_COMPRESSION: Agreement = Object.freeze({ offer: '', fromBytes: NEVER });
 
 /** How long a client has to read the end of an answer that ends the connection, in milliseconds. */
 const LAST_READ_MS = 500;

@@ -269,6 +269,7 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
     // Behind what waits comes the close; without one it was cut off itself.
     if (client !== null && code !== ABNORMAL) this.#conflated?.flush();
     else this.#conflated?.stop();
+    this.x.bytesOut -= this.#conflated?.leftOutBytes ?? 0;
     this.#ended();
     this.#owner.onTunnelEnd(this, code);
     return client;

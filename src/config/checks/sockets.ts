@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { schemaFault } from '../../websocket/inbound/message-schema.js';
 import type { Draft, DraftRoute } from '../draft.js';
+import { valueAt } from '../mistakes.js';
 import type { RouteConfig } from '../schema/route.js';
 import type { Report } from './report.js';
 
@@ -10,11 +11,34 @@ type JsonSchema = Record<string, unknown>;
 
 export function checkSockets({ routes }: Draft, folder: string, report: Report): void {
   checkCompression(routes, report);
-  for (const { index, route } of routes) {
+  for (const item of routes) {
+    const { index, route } = item;
+    checkConflation(item, report);
     const schema = route?.websocket?.schema;
     const path = ['routes', index, 'websocket', 'schema'];
     if (schema?.json !== undefined) checkSchema(schema.json, [...path, 'json'], report);
     if (schema?.file !== undefined) checkFile(schema.file, folder, [...path, 'file'], report);
+  }
+}
+
+/** The messages of channels have their channel for a key. */
+function checkConflation({ index, route, raw }: DraftRoute, report: Report): void {
+  if (!route?.websocket) return;
+  const { slow, conflate } = route.websocket;
+  const path = ['routes', index, 'websocket'];
+  const isWritten = Object.hasOwn(raw, 'channels') || valueAt(raw, ['websocket', 'conflate']) !== undefined;
+  if (slow === 'conflate' && !isWritten) {
+    report.mistake({
+      path: [...path, 'slow'],
+      message: 'nothing says which messages may be left out',
+      expected: 'conflate: { key: /symbol } beside it',
+    });
+  } else if (slow !== 'conflate' && conflate !== undefined) {
+    report.mistake({
+      path: [...path, 'conflate'],
+      message: `slow: ${slow} leaves nothing out`,
+      expected: 'slow: conflate',
+    });
   }
 }
 

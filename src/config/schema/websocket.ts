@@ -16,7 +16,7 @@ const origin = z
   .transform((value) => value.toLowerCase());
 
 /** How a route carries WebSockets. */
-const shape = z.strictObject({
+const options = z.strictObject({
   maxMessage: size({ min: 1, max: MOST_MESSAGE })
     .prefault('1MiB')
     .meta({
@@ -86,15 +86,6 @@ const shape = z.strictObject({
       description: 'Longest life of a socket, which is then closed with 1012, so that the client comes back.',
       examples: ['12h'],
     }),
-});
-
-const options = shape.superRefine(({ slow, conflate }, context) => {
-  if ((slow === 'conflate') === (conflate !== undefined)) return;
-  const [path, message, expected] =
-    conflate === undefined
-      ? ['slow', 'nothing says which messages may be left out', 'conflate: { key: /symbol } beside it']
-      : ['conflate', `slow: ${slow} leaves nothing out`, 'slow: conflate'];
-  context.addIssue({ code: 'custom', path: [path], message, params: { expected } });
 });
 
 /** `true`, or a mapping with options. */

@@ -61,6 +61,11 @@ export class ConflatedSender {
     return this.#queue.bytes;
   }
 
+  /** Bytes of messages that were never sent, because newer ones took their places. */
+  get leftOutBytes(): number {
+    return this.#queue.leftOutBytes;
+  }
+
   /** The message is only lent. */
   send(message: Buffer, binary: boolean): void {
     const queue = this.#queue;
