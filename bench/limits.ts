@@ -1,15 +1,16 @@
 /** What limits cost and how exact they are: `npm run bench -- limits`, and `npm run bench -- limits quick` for an indication. */
-import { type CostPlan, costBar, costTable, measureCost } from './limits/cost.ts';
+import { addedBar, addedTable, type CostPlan, howMeasured } from './added-cost.ts';
+import { measureCost } from './limits/cost.ts';
 import { measureExactness, measureManyKeys } from './limits/processes.ts';
-import { chooseLoad } from './load/load.ts';
 import { LOAD_CORE, launchNode } from './proc.ts';
 import { barTable, provenance, saveSections } from './report.ts';
 
+const MOST_ADDED_US = 2;
 const FULL: { cost: CostPlan; seconds: number } = {
-  cost: { sets: 4, rounds: 10, warmUp: 4, measured: 1 },
+  cost: { sets: 3, cycles: 80 },
   seconds: 60,
 };
-const QUICK: typeof FULL = { cost: { sets: 1, rounds: 3, warmUp: 3, measured: 1 }, seconds: 10 };
+const QUICK: typeof FULL = { cost: { sets: 1, cycles: 20 }, seconds: 10 };
 
 /** Measures and records; false when a bar is missed. */
 export async function runLimits(quick: boolean): Promise<boolean> {
@@ -22,13 +23,12 @@ export async function runLimits(quick: boolean): Promise<boolean> {
   const { url: origin } = await service.ready();
   const costs = await measureCost(origin, cost);
   await service.stop();
-  const bars = [costBar(costs), exactness, ...manyKeys.bars];
-  const rounds = `${cost.sets} sets of fresh processes with ${cost.rounds} interleaved rounds of ${cost.measured} s each`;
+  const bars = [addedBar(costs[1] as (typeof costs)[number], MOST_ADDED_US), exactness, ...manyKeys.bars];
   saveSections({
     Limits: [
-      `${provenance()} Load: ${chooseLoad().name}. Medians of ${rounds}${quick ? ' (**quick**: indicative only)' : ''}.`,
+      `${provenance()} ${howMeasured(cost)}${quick ? ' (**quick**: indicative only)' : ''}.`,
       barTable(bars),
-      costTable(costs),
+      addedTable(costs),
       manyKeys.table,
     ].join('\n\n'),
   });

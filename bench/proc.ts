@@ -103,8 +103,8 @@ export class Launched {
   }
 
   /** The JSON line by which our own programs say that they listen. Rejects when the program ends or is late. */
-  ready(): Promise<Ready> {
-    return this.#until('say that it is ready', () => {
+  ready(withinMs = READY_TIMEOUT_MS): Promise<Ready> {
+    return this.#until('say that it is ready', withinMs, () => {
       const line = this.#stdout
         .split('\n')
         .find((text) => text.includes('"msg":"ready"') && text.endsWith('}'));
@@ -114,7 +114,7 @@ export class Launched {
 
   /** Waits for a TCP port of a program that says nothing. */
   listening(port: number): Promise<true> {
-    return this.#until(`listen on ${port}`, async () => {
+    return this.#until(`listen on ${port}`, READY_TIMEOUT_MS, async () => {
       const socket = connect(port, '127.0.0.1');
       const open = await new Promise<boolean>((resolve) => {
         socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
@@ -131,13 +131,13 @@ export class Launched {
     return this.#stdout;
   }
 
-  async #until<T>(what: string, attempt: () => T | null | Promise<T | null>): Promise<T> {
-    const deadline = performance.now() + READY_TIMEOUT_MS;
+  async #until<T>(what: string, withinMs: number, attempt: () => T | null | Promise<T | null>): Promise<T> {
+    const deadline = performance.now() + withinMs;
     for (;;) {
       const result = await attempt();
       if (result !== null) return result;
       if (!this.alive) throw this.#failure(`ended before it could ${what}`);
-      if (performance.now() > deadline) throw this.#failure(`did not ${what} in ${READY_TIMEOUT_MS} ms`);
+      if (performance.now() > deadline) throw this.#failure(`did not ${what} in ${withinMs} ms`);
       await sleep(20);
     }
   }

@@ -4,8 +4,10 @@
  */
 import { runAuth } from './auth.ts';
 import { runBalance } from './balance.ts';
+import { runChannels } from './channels.ts';
 import { runChaosBench } from './chaos.ts';
 import { runComparison } from './comparison.ts';
+import { runHealth } from './health.ts';
 import { runKeys } from './keys.ts';
 import { runLimitsSync } from './limits/sync.ts';
 import { runLimits } from './limits.ts';
@@ -13,6 +15,7 @@ import { runMemory } from './memory.ts';
 import { runOverload } from './overload.ts';
 import { runRegistry } from './registry.ts';
 import { runSoak } from './soak-aborts.ts';
+import { runSockets } from './sockets.ts';
 import { runStream } from './stream.ts';
 
 type Bench = (argument: string | undefined) => Promise<boolean>;
@@ -24,10 +27,13 @@ const benches: Readonly<Record<string, Bench>> = {
   balance: (effort) => runBalance(effort === 'quick'),
   limits: (effort) => runLimits(effort === 'quick'),
   'limits-sync': (seconds) => runLimitsSync(Number(seconds ?? 30)),
+  channels: (subscribers) => runChannels(Number(subscribers ?? 10_000)),
+  health: (rounds) => runHealth(Number(rounds ?? 20)),
   keys: (duplicates) => runKeys(Number(duplicates ?? 10_000)),
   memory: () => runMemory(),
   overload: () => runOverload(),
   registry: () => runRegistry(),
+  sockets: (part) => runSockets(part),
   stream: (mebibytes) => runStream(Number(mebibytes ?? 1024)),
   chaos: (posts) => runChaosBench(Number(posts ?? 100_000)),
   soak: (requests) => runSoak(Number(requests ?? 200_000)),

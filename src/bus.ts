@@ -3,8 +3,11 @@
  * 'advanced', so typed arrays travel as they are), one in the primary's own process directly.
  */
 import type { ChildProcess } from 'node:child_process';
+import type { AttendanceAsks } from './bus/attendance-calls.js';
+import type { ChannelAsks, ChannelCalls } from './bus/channel-calls.js';
 import { type AnswerMessage, type CallMessage, PendingCalls } from './bus/pending-calls.js';
 import type { WorkerReport } from './bus/report.js';
+import type { SocketCalls } from './bus/socket-calls.js';
 import type { Config } from './config/schema.js';
 import type { KeyCalls } from './services/idempotency/claims.js';
 import type {
@@ -29,7 +32,7 @@ export interface Supplies {
 }
 
 /** What the primary asks of a worker: the argument and the answer of each call. */
-export interface WorkerCalls {
+export interface WorkerCalls extends ChannelCalls, SocketCalls {
   /**
    * The first call: build the configuration and listen. `port` is never 0: all workers share it.
    */
@@ -47,7 +50,7 @@ export interface WorkerCalls {
 }
 
 /** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */
-export interface PrimaryCalls extends KeyCalls {
+export interface PrimaryCalls extends KeyCalls, AttendanceAsks {
   /** The keys of a provider; `unknownKid` is one that the worker's keys lack: the issuer is asked again, if that is due. */
   keys: [{ provider: string; unknownKid: string | null }, KeySet];
   /** What the authorisation server says of a token. */
@@ -64,7 +67,7 @@ export interface PrimaryCalls extends KeyCalls {
 }
 
 /** What a worker says by itself. */
-export interface WorkerNews {
+export interface WorkerNews extends ChannelAsks {
   /** Its process runs and takes calls. */
   hello: null;
   /** Once per second. */

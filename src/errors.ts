@@ -280,6 +280,45 @@ export const ORIGIN_REFUSED = failure(
   'Forbidden',
   'Pages of this origin may not open a socket here.',
 );
+export const HANDSHAKES_LIMITED = failure(
+  'HANDSHAKES_LIMITED',
+  503,
+  'gateway',
+  'Too many handshakes',
+  'More sockets are being opened than this route takes at once; see Retry-After.',
+  { proxyStatus: 'connection_limit_reached' },
+);
+export const LEAVING = failure(
+  'LEAVING',
+  503,
+  'gateway',
+  'Gateway leaving',
+  'This gateway is about to leave, and opens no more sockets; connect again.',
+  { proxyStatus: 'destination_unavailable' },
+);
+
+// Channels.
+export const BAD_CHANNELS = failure(
+  'BAD_CHANNELS',
+  400,
+  'client',
+  'Bad request',
+  'The request does not say which channels it is about, or not in the right way.',
+);
+export const CHANNEL_FORBIDDEN = failure(
+  'CHANNEL_FORBIDDEN',
+  403,
+  'client',
+  'Forbidden',
+  'The channel is not for this client.',
+);
+export const NO_EVENTS = failure(
+  'NO_EVENTS',
+  406,
+  'client',
+  'Not acceptable',
+  'The route has channels: open a WebSocket, or ask for text/event-stream where the route serves it.',
+);
 
 // How much of it.
 export const RATE_LIMITED = failure(

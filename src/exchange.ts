@@ -46,9 +46,15 @@ export interface Client {
 
 /** The client's end of a WebSocket. Implemented in `listen/`. */
 export interface ClientSocket {
-  send(message: Buffer, binary: boolean): void;
+  send(message: Buffer | string, binary: boolean): void;
+  /** What is sent meanwhile leaves in one write. */
+  together(send: () => void): void;
   /** Bytes that the client has not taken yet. */
   readonly waiting: number;
+  /** From now on it gets what the listener publishes on the topic. */
+  join(topic: string): void;
+  /** No longer; what was published before still comes. */
+  part(topic: string): void;
   /** Closes in order; code 0: without one. Its events may still come. */
   end(code: number, reason: string): void;
   /** Without a close frame. */

@@ -40,7 +40,8 @@ import { EndpointPool } from './upstream/endpoint-pool.js';
 import { Forwarder, type Outcome } from './upstream/forwarder.js';
 import { ResiliencePool } from './upstream/retry/resilience.js';
 import { takeHandshake } from './websocket/handshake.js';
-import type { KeeperEvents, SocketKeeper } from './websocket/keeper.js';
+import type { SocketKeeper } from './websocket/keeper.js';
+import type { SocketEnd } from './websocket/owners/socket-owners.js';
 
 export interface GatewayEnv {
   readonly log: Log;
@@ -54,7 +55,7 @@ export interface GatewayEnv {
 }
 
 /** The data plane of one worker. */
-export class Gateway implements ClientEvents, Outcome, KeeperEvents {
+export class Gateway implements ClientEvents, Outcome, SocketEnd {
   generation = 0;
   inFlight = 0;
   #snapshot: Snapshot | null = null;
@@ -115,7 +116,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     if (x.failure !== null) return refuse(x, x.failure);
     if (verdict !== CONTINUE) return answerOwn(x, x.ownAnswer);
     if (x.handshake && route.websocket !== null) {
-      const fault = takeHandshake(x, route.websocket);
+      const fault = takeHandshake(x, route.websocket, this.#draining);
       if (fault !== null) return refuse(x, fault);
     }
     if (x.body !== null) return this.#admitBody(x, route, x.body);
@@ -134,6 +135,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
 
   #forward(x: Exchange, route: Route): void {
     if (route.answer !== null) return answerOwn(x, route.answer(x));
+    if (route.channels !== null) return route.channels(x);
     if (route.service !== null) this.#forwarder.forward(x, route, route.service); // 4 and 5
   }
 
@@ -243,6 +245,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     const totalMs = (x.acceptedAt === 0 ? x.endedAt : x.acceptedAt) - x.startedAt;
     stats.done(x.method, x.status, totalMs, x.upstreamMs, x.bytesIn, x.bytesOut, x.failure, x.attempts);
     route?.pipeline.onDone?.(x);
+    if (x.handshake && x.acceptedAt === 0 && route?.websocket) this.#sockets?.owners.handshakes.ended(x);
     this.#accessLog?.(x);
     this.inFlight--;
     x.place?.leave(x);
@@ -259,8 +262,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     sockets: SocketKeeper | null,
   ): void {
     const { metrics, accessLog: lines, workerId } = this.#env;
-    const endpoints = this.#endpoints;
-    const resilience = this.#resilience;
+    const [endpoints, resilience] = [this.#endpoints, this.#resilience];
     const workshop: Workshop = { endpoints, resilience, rosters, metrics, workerId, services };
     const snapshot = buildSnapshot(config, workshop);
     this.#accessLog = createAccessLog(
@@ -271,7 +273,7 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     );
     this.#snapshot = snapshot;
     this.#sockets = sockets;
-    sockets?.retain(new Set(config.routes.map(({ name }) => name)));
+    sockets?.owners.adopt(snapshot.routes, config.drain);
     this.generation = generation;
     this.#resilience.adopt([...snapshot.services.values()].flatMap(({ resilience }) => resilience ?? []));
     this.#retireOthers(snapshot);
@@ -289,9 +291,9 @@ export class Gateway implements ClientEvents, Outcome, KeeperEvents {
     this.#endpoints.keepOnly(new Set([...services.values()].flatMap(({ endpoints }) => endpoints)));
   }
 
-  /** From now on every answer ends its connection, and sockets end within this time. */
-  drain(windowMs: number): void {
+  /** From now on every answer ends its connection, and sockets end in good time. */
+  drain(timeoutMs: number): void {
     this.#draining = true;
-    this.#sockets?.drain(windowMs);
+    this.#sockets?.owners.drain(timeoutMs);
   }
 }

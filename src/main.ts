@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /** The program `sluice`. */
 import { WORKER_ID_VARIABLE } from './bus.js';
+import { leaveLanguages } from './config/reader/languages.js';
 import { beginStartup } from './memory.js';
 
 beginStartup();
+leaveLanguages();
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 // A reader that has seen enough, as in `sluice schema | head`.

@@ -2,10 +2,10 @@
  * A route's features, compiled into four hooks when the configuration loads. A hook nobody uses is `null`: a feature
  * that is off costs one comparison.
  */
-import type * as z from 'zod';
 import type { Exchange } from './exchange.js';
 import type { Overload } from './overload/overload.js';
 import type { Access } from './services/access.js';
+import type { Review } from './services/authz/review.js';
 import type { Idempotency } from './services/idempotency/keeper.js';
 import type { Limits } from './services/limit-keeper.js';
 
@@ -35,6 +35,8 @@ export interface Stages {
   onResponse?: Step;
   /** Step 7: exactly once, also after an abort. */
   onDone?: Step;
+  /** While a WebSocket is open: whether the caller still may. One filter has it. */
+  review?: Review;
 }
 
 /** What a filter may ask for while it is built. */
@@ -54,14 +56,12 @@ export interface Env {
   readonly overload: Overload;
 }
 
-/** One file in `filters/` is one of these. */
-export interface Filter<N extends string = string, S extends z.ZodType = z.ZodType> {
+/** One file in `filters/` is one of these. What may be written for it is in `config/schema/filters/`, under the same name. */
+export interface Filter<N extends string = string, O = unknown> {
   readonly name: N;
-  /** Every option with description, unit and default: the only source of types, checks and documentation. */
-  readonly schema: S;
   /** Options when neither the route nor `defaults` names the filter; absent: it is then off. */
-  readonly unnamed?: z.output<S>;
-  build(options: z.output<S>, env: Env): Stages;
+  readonly unnamed?: O;
+  build(options: O, env: Env): Stages;
 }
 
 export interface Pipeline {
@@ -69,6 +69,7 @@ export interface Pipeline {
   readonly onForward: Step | null;
   readonly onResponse: Step | null;
   readonly onDone: Step | null;
+  readonly review: Review | null;
 }
 
 /** Joins the stages of a route's filters, in the order given. */
@@ -81,6 +82,7 @@ export function compile(all: readonly Stages[]): Pipeline {
     onForward: joinSteps(all.flatMap((s) => s.onForward ?? [])),
     onResponse: joinSteps([...all.flatMap((s) => s.onHead ?? []), ...all.flatMap((s) => s.onResponse ?? [])]),
     onDone: joinSteps(all.flatMap((s) => s.onDone ?? [])),
+    review: all.find((s) => s.review !== undefined)?.review ?? null,
   };
 }
 

@@ -5,8 +5,9 @@
 import { availableParallelism, constants } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from './config/load.js';
+import type { LoadResult } from './config/load.js';
 import { formatMistake } from './config/mistakes.js';
+import type { ConfigReader } from './config/reader/reader.js';
 import type { Config } from './config/schema.js';
 import type { ControlPlane, Phase } from './control/admin/endpoint.js';
 import { AdminServer } from './control/admin/server.js';
@@ -14,15 +15,19 @@ import { Departments } from './control/departments.js';
 import { findFreePort, urlOf } from './control/free-port.js';
 import { packageVersion } from './control/package-version.js';
 import { Reloader } from './control/reloader.js';
+import { SocketControl } from './control/sockets/socket-control.js';
 import { Supervisor } from './control/supervisor.js';
 import { FileWatch, watchedFiles } from './control/watch.js';
 import { forkWorker, hostWorker } from './control/worker-process.js';
+import type { EarlySignals } from './early-signals.js';
 import { endStartup } from './memory.js';
 import type { LineSink } from './observe/line-sink.js';
 import { createLog, isoTime, type Log, openStdout } from './observe/log.js';
 import { Totals } from './observe/totals.js';
 
 const COLLECT_WITHIN_MS = 250;
+/** One reload is seldom alone. */
+const READER_LINGERS_MS = 5_000;
 const FLUSH_WITHIN_MS = 1000;
 const LEAVE_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** `timeout`, npm and others signal the process and then its group: within this time, the same again is a copy. */
@@ -31,8 +36,14 @@ const COPY_WITHIN_MS = 200;
 export interface PrimaryOptions {
   /** The configuration file. */
   file: string;
+  reader: ConfigReader;
+  /** What is in the file, as it is being read: that has begun before this module was loaded. */
+  first: Promise<LoadResult>;
+  early: EarlySignals;
   /** Instead of the configuration's `workers`. */
   workers?: number;
+  /** Others may listen on the port. */
+  join?: boolean;
   /** Reload when the file, or a certificate it names, changes. */
   watch: boolean;
   /** For `${NAME}` in the file. Default: the process's own. */
@@ -57,9 +68,8 @@ export interface ReadyInfo {
  * short. Mistakes in the file and what prevents the start are written to standard error, one line each.
  */
 export async function startPrimary(options: PrimaryOptions): Promise<number> {
-  // Or it would end us while the file is read. Delivered later, it finds the listener that counts.
-  process.on('SIGHUP', () => {});
-  const loaded = loadConfig(options.file, options.env);
+  const loaded = await Promise.race([options.first, options.early.leave]);
+  if (typeof loaded === 'string') return 128 + constants.signals[loaded];
   if (!loaded.ok) {
     for (const mistake of loaded.mistakes) complain(formatMistake(mistake));
     return 1;
@@ -108,6 +118,7 @@ class Primary implements ControlPlane {
       lines,
       onKeys: (set) => this.#supervisor.takeKeys(set),
       onRoster: (roster) => this.#supervisor.takeRoster(roster),
+      callWorker: (id, name, argument) => this.#supervisor.call(id, name, argument),
     });
     const { handlers, supplies, workerGone, reported } = this.#departments;
     this.#supervisor = new Supervisor({
@@ -122,10 +133,10 @@ class Primary implements ControlPlane {
       supplies,
       onGone: workerGone,
       onReport: reported,
+      onChannelAsks: this.#departments.channels.asked,
     });
     this.#reloader = new Reloader({
-      file: options.file,
-      env: options.env ?? process.env,
+      read: () => options.reader.read(options.file, options.env ?? process.env, READER_LINGERS_MS),
       log: this.log,
       first: { config, generation: 1 },
       apply: async (next) => {
@@ -139,18 +150,22 @@ class Primary implements ControlPlane {
   }
 
   async run(): Promise<number> {
+    const { early, reader } = this.#options;
+    this.#reloadDue = early.hungUp;
     const onLeave = (signal: NodeJS.Signals) => this.#leave(signal);
     const onHangUp = () => this.#hangUp();
     for (const signal of LEAVE_SIGNALS) process.on(signal, onLeave);
     process.on('SIGHUP', onHangUp);
     const onCrash = (error: unknown) => this.#crash(error);
     process.on('uncaughtException', onCrash);
+    early.end();
     this.#start().catch((error: Error) => this.#fail(error));
     const code = await this.#end.promise;
     for (const signal of LEAVE_SIGNALS) process.off(signal, onLeave);
     process.off('SIGHUP', onHangUp);
     process.off('uncaughtException', onCrash);
     this.#watch?.close();
+    reader.close();
     this.#admin?.close();
     await this.#departments.close();
     return code;
@@ -176,6 +191,9 @@ class Primary implements ControlPlane {
   drain = (service: string, endpoint: string, drained: boolean) =>
     this.#departments.endpoints.drain(service, endpoint, drained);
   services = () => this.#departments.endpoints.services();
+  channels = () => this.#departments.channels;
+  readonly sockets = new SocketControl(() => this.#supervisor);
+  presence = () => this.#departments.presence;
   limitSync = () => this.#departments.limits.syncCounts();
 
   get reloads() {
@@ -188,7 +206,8 @@ class Primary implements ControlPlane {
     const { config, generation } = this.inForce();
     const { admin, listen } = config;
     const adminPort = admin && (await this.#admin?.listen(admin.host, admin.port));
-    const port = await findFreePort(listen.host, listen.port);
+    const isShared = this.#options.join && listen.port > 0;
+    const port = isShared ? listen.port : await findFreePort(listen.host, listen.port);
     await this.#departments.follow(config);
     this.#departments.adopted(config);
     await this.#supervisor.start(port);

@@ -11,9 +11,7 @@ import {
   type WorkerCalls,
   type WorkerHandlers,
 } from './bus.js';
-import type { CompressionMode } from './config/schema/socket/compression.js';
 import type { Config } from './config/schema.js';
-import { compressionOf, usesConflation } from './config/uses.js';
 import { Gateway } from './gateway.js';
 import { Listener } from './listen/server.js';
 import { endStartup } from './memory.js';
@@ -27,12 +25,14 @@ import { AccessKeeper } from './services/access-keeper.js';
 import { IdempotencyKeeper } from './services/idempotency/keeper.js';
 import { LimitKeeper } from './services/limit-keeper.js';
 import type { KeySet } from './services/primary-answers.js';
+import type { ChangeListener } from './services/store/store-watch.js';
 import { EndpointTable, endpointTableBytes } from './shared/endpoint-table.js';
 import { trimHeap } from './shared/mapping.js';
 import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
-import type { SocketKeeper } from './websocket/keeper.js';
+import { WorkerChannels } from './websocket/channels/worker-channels.js';
+import { WorkerSockets } from './websocket/worker-sockets.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
@@ -41,8 +41,6 @@ const DRAIN_POLL_MS = 20;
 /** For the close frame of a WebSocket to be answered: until then, cutting the connection could overtake it. */
 const CLOSE_FRAME_MS = 300;
 const LAST_WORDS_MS = 200;
-/** Of the time for a drain, in which sockets are closed one after the other. */
-const SOCKETS_SHARE = 0.5;
 
 export class GatewayWorker implements WorkerHandlers {
   readonly #id: number;
@@ -53,9 +51,8 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
-  #sockets: SocketKeeper | null = null;
-  /** That of the listener. */
-  #compression: CompressionMode = 'off';
+  readonly #sockets: WorkerSockets;
+  readonly #channels: WorkerChannels;
   readonly #overload = new OverloadKeeper();
   #running: {
     config: Config;
@@ -72,9 +69,15 @@ export class GatewayWorker implements WorkerHandlers {
     this.#id = id;
     this.#lines = lines;
     this.#primary = primary;
+    this.#sockets = new WorkerSockets(id);
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
-    this.#access = new AccessKeeper({ primary, audit: createExchangeAudit(lines, id), call: createCaller });
+    this.#channels = new WorkerChannels(id, primary, (topic, text) =>
+      this.#running?.listener.publish(topic, text),
+    );
+    const audit = createExchangeAudit(lines, id);
+    const onRecords: ChangeListener = (changes) => this.#sockets.owners?.guard.changed(changes);
+    this.#access = new AccessKeeper({ primary, audit, call: createCaller, onRecords });
   }
 
   start = async ({ config, generation, supplies, port }: WorkerCalls['start'][0]) => {
@@ -86,12 +89,9 @@ export class GatewayWorker implements WorkerHandlers {
       workerId: this.#id,
       table: openEndpointTable(supplies.endpoints, this.#id),
     });
-    this.#compression = compressionOf(config);
+    const forSockets = this.#sockets.needs(config);
     await this.#put(gateway, { config, generation, supplies }, log);
-    const listener = await Listener.open(
-      { listen: config.listen, port, compression: this.#compression, conflates: usesConflation(config) },
-      gateway,
-    );
+    const listener = await Listener.open({ listen: config.listen, port, ...forSockets }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     trimHeap();
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -115,8 +115,17 @@ export class GatewayWorker implements WorkerHandlers {
 
   collect = () => this.#report();
 
+  listSockets = (query: WorkerCalls['listSockets'][0]) => this.#sockets.owners?.desk.list(query) ?? [];
+  closeSockets = (query: WorkerCalls['closeSockets'][0]) => this.#sockets.owners?.desk.close(query) ?? 0;
+
   /** The keys of an issuer have changed. */
   keys = (set: KeySet) => this.#access.takeKeys(set);
+
+  channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
+
+  broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
+
+  attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
   drain = ({ timeoutMs }: { timeoutMs: number }) => {
@@ -165,38 +174,31 @@ export class GatewayWorker implements WorkerHandlers {
   ): Promise<void> {
     const limits = await this.#limits.prepare(config, supplies.limits, log);
     const overload = await this.#overload.prepare(config, gateway, log);
-    const sockets = await this.#socketsFor(config, gateway);
+    const sockets = await this.#sockets.prepare(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
+    const channels = await this.#channels.prepare(config, sockets?.owners ?? null);
     const prepared = await this.#access.prepare(config);
     try {
-      const services = { access: prepared.access, limits, overload, idempotency };
+      const services = { access: prepared.access, limits, overload, idempotency, channels };
       gateway.apply(config, generation, services, supplies.rosters, sockets);
     } catch (error) {
       this.#access.abandon(prepared);
       throw error;
     }
     this.#access.adopt(prepared);
+    channels?.adopt();
     await this.#overload.adopt(config);
-  }
-
-  /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
-  async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
-    if (this.#sockets === null && routes.some(({ websocket }) => websocket !== null)) {
-      const { SocketKeeper } = await import('./websocket/keeper.js');
-      this.#sockets = new SocketKeeper(gateway, this.#compression);
-    }
-    await this.#sockets?.policies.prepare(routes);
-    return this.#sockets;
   }
 
   async #drain(timeoutMs: number): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
-    gateway.drain(timeoutMs * SOCKETS_SHARE);
-    listener.stopAccepting();
+    gateway.drain(timeoutMs);
+    this.#channels.leave();
     const startedAt = performance.now();
+    await listener.stopAccepting();
     const elapsedMs = () => performance.now() - startedAt;
-    const lastClose = () => performance.now() - (this.#sockets?.lastEndAt ?? Number.NEGATIVE_INFINITY);
+    const lastClose = () => performance.now() - (this.#sockets.owners?.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>
       listener.connections() === 0 ||
       (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
@@ -225,7 +227,8 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
-      sockets: this.#sockets?.report() ?? null,
+      sockets: this.#sockets.keeper?.report() ?? null,
+      channels: this.#channels.report(),
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),
       overload: this.#overload.report(),
@@ -263,6 +266,11 @@ export function runWorker(): Promise<number> {
       apply: (argument) => worker.apply(argument),
       keys: (set) => worker.keys(set),
       roster: (roster) => worker.roster(roster),
+      channelNews: (news) => worker.channelNews(news),
+      broadcast: (broadcast) => worker.broadcast(broadcast),
+      listSockets: (query) => worker.listSockets(query),
+      closeSockets: (query) => worker.closeSockets(query),
+      attend: (call) => worker.attend(call),
       collect: () => worker.collect(),
       drain: async (argument) => {
         const outcome = await worker.drain(argument);

@@ -16,7 +16,13 @@ function noting(calls: string[], verdicts: Record<string, Verdict | Promise<Verd
 
 describe('a compiled pipeline', () => {
   it('has null for each hook that nobody uses', () => {
-    expect(compile([])).toEqual({ onRequest: null, onForward: null, onResponse: null, onDone: null });
+    expect(compile([])).toEqual({
+      onRequest: null,
+      onForward: null,
+      onResponse: null,
+      onDone: null,
+      review: null,
+    });
     expect(compile([{ onDone: () => {} }])).toMatchObject({
       onRequest: null,
       onForward: null,

@@ -26,6 +26,8 @@ export interface SluiceOptions {
   service?: string;
   /** A line of YAML for the route, e.g. `requestSize: { maxBody: 2GiB }`. */
   route?: string;
+  /** 1 unless said. */
+  workers?: number;
 }
 
 /** Sluice as one process in front of `origin`. */
@@ -33,13 +35,14 @@ export async function startSluice(
   origin: string,
   dir: string,
   options: SluiceOptions = {},
-): Promise<Standing & { pid: number }> {
+): Promise<Standing & { pid: number; admin: string }> {
   const file = join(dir, 'sluice.yaml');
   writeFileSync(file, configure(origin, options));
-  const command = [process.execPath, MAIN.pathname, 'start', '-c', file, '--workers', '1'];
+  const workers = String(options.workers ?? 1);
+  const command = [process.execPath, MAIN.pathname, 'start', '-c', file, '--workers', workers];
   const child = new Launched('sluice', command, GATEWAY_CORE);
-  const { url } = await child.ready();
-  return { url, pid: child.pid, warmsUp: true, stop: () => child.stop() };
+  const { url, admin } = await child.ready();
+  return { url, admin: admin ?? '', pid: child.pid, warmsUp: true, stop: () => child.stop() };
 }
 
 export const sluice: Contender = {

@@ -4,8 +4,8 @@ import type { Config } from '../config/schema.js';
 import { ConfigDocument } from '../config/yaml/document.js';
 import { type Case, REASONS, readCases } from './authz/cases.js';
 import { Trial, type Verdict } from './authz/trial.js';
-import { type CommandGroup, FAILED, OK, type SubCommand } from './command.js';
-import { CONFIG_OPTION, readConfiguration } from './configuration.js';
+import { CONFIG_OPTION, type CommandGroup, FAILED, OK, type SubCommand } from './command.js';
+import { readConfiguration } from './configuration.js';
 
 interface Result extends Verdict {
   readonly tried: Case;

@@ -1,7 +1,6 @@
 import { loadConfig } from '../config/load.js';
 import { formatMistake, type Mistake } from '../config/mistakes.js';
-import { type Command, FAILED, OK } from './command.js';
-import { CONFIG_OPTION } from './configuration.js';
+import { CONFIG_OPTION, type Command, FAILED, OK } from './command.js';
 
 export const check: Command = {
   usage: '-c FILE [--json]',

@@ -51,6 +51,15 @@ export interface SubCommand extends Command {
 
 const HELP: Option = { type: 'boolean', short: 'h', description: 'Show this help.' };
 
+/** The option that names the configuration file. */
+export const CONFIG_OPTION: Option = {
+  type: 'string',
+  short: 'c',
+  value: 'FILE',
+  required: true,
+  description: 'The configuration file, YAML.',
+};
+
 /** What the user gave to a command. */
 export class Input {
   readonly operands: readonly string[];

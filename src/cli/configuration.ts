@@ -1,16 +1,6 @@
 import { loadConfig } from '../config/load.js';
 import { formatMistake } from '../config/mistakes.js';
 import type { Config } from '../config/schema.js';
-import type { Option } from './command.js';
-
-/** The option that names the configuration file. */
-export const CONFIG_OPTION: Option = {
-  type: 'string',
-  short: 'c',
-  value: 'FILE',
-  required: true,
-  description: 'The configuration file, YAML.',
-};
 
 /** The configuration in a file; null when it is not right, which has been said on standard error then. */
 export function readConfiguration(file: string): Config | null {

@@ -3,8 +3,9 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DemoUrls } from '../demo/services.js';
-import { type ReadyInfo, startPrimary } from '../primary.js';
+import type { ReadyInfo } from '../primary.js';
 import type { Command } from './command.js';
+import { runGateway } from './start.js';
 
 const CONFIG = fileURLToPath(new URL('../../config/demo.yaml', import.meta.url));
 const POLL_MS = 50;
@@ -19,7 +20,7 @@ in front of them, and prints what to try. Clients on http://127.0.0.1:8080, oper
     const secret = randomBytes(32).toString('base64url');
     const left = new AbortController();
     try {
-      return await startPrimary({
+      return await runGateway({
         file: CONFIG,
         watch: false,
         env: {

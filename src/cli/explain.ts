@@ -4,8 +4,8 @@ import { allowedServices, serviceParameter } from '../route/dynamic.js';
 import { normalHost } from '../route/host.js';
 import { explain as explainRequest, formatExplanation } from '../route/inspect/explain.js';
 import { canonicalPath, hasEncodedSlash, pathFault } from '../route/path.js';
-import { type Command, FAILED, OK, UsageError } from './command.js';
-import { CONFIG_OPTION, readConfiguration } from './configuration.js';
+import { CONFIG_OPTION, type Command, FAILED, OK, UsageError } from './command.js';
+import { readConfiguration } from './configuration.js';
 
 export const explain: Command = {
   usage: "-c FILE METHOD URL [-H 'name: value']…",

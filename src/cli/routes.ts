@@ -1,6 +1,6 @@
 import { describeTable, formatTable } from '../route/inspect/describe.js';
-import { type Command, FAILED, OK } from './command.js';
-import { CONFIG_OPTION, readConfiguration } from './configuration.js';
+import { CONFIG_OPTION, type Command, FAILED, OK } from './command.js';
+import { readConfiguration } from './configuration.js';
 
 export const routes: Command = {
   usage: '-c FILE',

@@ -24,6 +24,8 @@ import type { FallbackStep } from '../upstream/retry/fallback.js';
 import { RetryPolicy, StatusSet } from '../upstream/retry/policy.js';
 import type { ResiliencePool } from '../upstream/retry/resilience.js';
 import { Service } from '../upstream/service.js';
+import type { ChannelDoors } from '../websocket/channels/worker-channels.js';
+import { handshakeBucket } from '../websocket/handshake-bucket.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { ServiceConfig } from './schema/services/service.js';
 import type { WebSocketConfig } from './schema/websocket.js';
@@ -52,13 +54,18 @@ export interface Route {
   readonly retries: RetryPolicy | null | undefined;
   /** What to do instead when the service fails; null: nothing. */
   readonly fallback: readonly FallbackStep[] | null;
+  /** The gateway itself is the other end; null: the route has no channels. */
+  readonly channels: ((x: Exchange) => void) | null;
   /** null: handshakes are ordinary requests. */
   readonly websocket: WebSocketConfig | null;
+  /** What it was made from, with the filters that hold for it. */
+  readonly source: RouteConfig;
 }
 
 /** One configuration, ready to serve. Exchanges keep the one they began with. */
 export interface Snapshot {
   readonly table: RouteTable<Route>;
+  readonly routes: readonly Route[];
   /** null: no route is guarded. */
   readonly lookalikes: Lookalikes<Route> | null;
   readonly capture: CaptureOptions;
@@ -78,7 +85,10 @@ export interface Workshop {
 }
 
 /** What filters may ask for. */
-export type FilterServices = Omit<Env, 'route'>;
+export type FilterServices = Omit<Env, 'route'> & {
+  /** null: no route has channels. */
+  readonly channels?: ChannelDoors | null;
+};
 
 /** Throws when something outside of the configuration prevents it, such as a certificate file that has vanished. */
 export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
@@ -102,6 +112,7 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   const guarded = routes.filter((route) => route.guarded);
   return {
     table: new RouteTable(routes),
+    routes,
     lookalikes: guarded.length === 0 ? null : new Lookalikes(guarded),
     capture: {
       underscores: underscoreHeaders,
@@ -187,7 +198,7 @@ function buildRoute(
     name: route.name,
     match: route.match,
     paramNames: names,
-    pipeline: buildPipeline(options, env, builtin ? { onRequest: builtin } : {}),
+    pipeline: buildPipeline(options, env, buildBucket(route, env), builtin ? { onRequest: builtin } : {}),
     guarded: Boolean(options.auth),
     stats: metrics.route(route.name),
     service: route.service === undefined ? null : (services.get(route.service) as Service),
@@ -197,7 +208,10 @@ function buildRoute(
     keepHost: route.rewrite.host === 'keep',
     retries: route.retries && (route.retries === 'off' ? null : new RetryPolicy(route.retries)),
     fallback: buildFallback(route, services, metrics),
+    channels:
+      route.channels && (forFilters.channels as ChannelDoors).open(route, names, forFilters.access, services),
     websocket: route.websocket,
+    source: { ...route, filters: options },
   };
 }
 
@@ -209,13 +223,18 @@ function buildBuiltin(
   return action === 'services' ? answerServices(services) : access.builtin(action, provider ?? null);
 }
 
-/** `last`: the route's own answer, for which filters have been passed. */
-function buildPipeline(options: FilterOptions, env: Env, last: Stages): Pipeline {
+function buildBucket({ websocket }: RouteConfig, env: Env): Stages {
+  const handshakes = websocket?.handshakes;
+  return handshakes === undefined ? {} : handshakeBucket(handshakes, env.limits, env.route);
+}
+
+/** `first`: before all filters. `last`: the route's own answer, for which filters have been passed. */
+function buildPipeline(options: FilterOptions, env: Env, first: Stages, last: Stages): Pipeline {
   const stages = (filters as readonly Filter[]).flatMap((filter) => {
     const chosen = options[filter.name as keyof FilterOptions] ?? filter.unnamed;
     return chosen === undefined ? [] : [filter.build(chosen, env)];
   });
-  return compile([...stages, last]);
+  return compile([first, ...stages, last]);
 }
 
 function buildFallback(

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkAuth } from './checks/auth.js';
+import { checkChannels } from './checks/channels.js';
 import { checkIdempotency } from './checks/idempotency.js';
 import { checkLimitSync } from './checks/limits/limit-sync.js';
 import { checkLimits } from './checks/limits/limits.js';
@@ -82,6 +83,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkLimitSync(draft, report);
   checkRoutes(draft, report);
   checkSockets(draft, folder, report);
+  checkChannels(draft, report);
   checkResilience(draft, report);
 
   if (mistakes.length > 0 || draft.config === undefined) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fileName, label, name } from './fields.js';
 import { auth } from './schema/auth.js';
+import { channels } from './schema/channels.js';
 import { limit, limiter } from './schema/limits/limits.js';
 import { defaultPlan, plans } from './schema/limits/plans.js';
 import { accessLog, admin, drain, listen, log } from './schema/listen.js';
@@ -59,6 +60,7 @@ export const schema = z.strictObject({
     .prefault({})
     .meta({ description: 'What limits are counted in, and what clients learn of them.' }),
   overload,
+  channels,
   drain,
   log,
   accessLog,

@@ -1,14 +1,18 @@
 /** What a configuration uses: nothing else needs to be loaded, opened or kept. */
+
+import { limitOfQuota, PLAN } from '../services/limits/terms.js';
 import type { Draft } from './draft.js';
 import type { LimitConfig } from './schema/limits/limits.js';
-import { limitOfQuota, PLAN } from './schema/limits/plans.js';
-import type { FilterOptions } from './schema/route.js';
+import type { FilterOptions, RouteConfig } from './schema/route.js';
 import type { CompressionMode } from './schema/socket/compression.js';
 import type { Config } from './schema.js';
 
 interface Filtering {
   readonly defaults: FilterOptions;
-  readonly routes: readonly { readonly filters: FilterOptions }[];
+  readonly routes: readonly {
+    readonly filters: FilterOptions;
+    readonly websocket?: RouteConfig['websocket'];
+  }[];
 }
 
 type Limiting = Filtering & Pick<Config, 'limits' | 'plans'>;
@@ -49,6 +53,7 @@ export function usesConflation({ routes }: Pick<Config, 'routes'>): boolean {
 }
 
 export function usesLimits(config: Filtering): boolean {
+  if (config.routes.some(({ websocket }) => websocket?.handshakes !== undefined)) return true;
   return filtersOf(config).some(({ limit = [] }) => limit.length > 0);
 }
 
@@ -79,4 +84,14 @@ export function usesIdempotency(config: Filtering): boolean {
 /** Whether API keys or sessions are kept. */
 export function keepsIdentities({ auth }: Pick<Config, 'auth'>): boolean {
   return Object.values(auth.providers).some(({ type }) => type === 'apiKey' || type === 'session');
+}
+
+/** Whether it is known who is on a channel. */
+export function usesPresence({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ channels }) => channels !== null && channels.presence !== null);
+}
+
+/** Whether clients can subscribe to channels. */
+export function usesChannels({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ channels }) => channels !== null);
 }

@@ -1,5 +1,6 @@
 /** The primary's part in knowing who calls: keys of issuers, logins, the store. All of it only if the configuration asks. */
 
+import type { AttendanceAsks } from '../bus/attendance-calls.js';
 import type { WorkerReport } from '../bus/report.js';
 import type { PrimaryHandlers } from '../bus.js';
 import type { JwtConfig } from '../config/schema/auth.js';
@@ -80,7 +81,7 @@ export class AccessControl implements Department {
   }
 
   /** What workers ask. */
-  readonly handlers: Omit<PrimaryHandlers, keyof KeyCalls> = {
+  readonly handlers: Omit<PrimaryHandlers, keyof (KeyCalls & AttendanceAsks)> = {
     keys: (question) => present(this.#keys, 'keys').ask(question),
     introspect: (question) => present(this.#oidc, 'introspection').introspect(question),
     login: (call) => present(this.#oidc, 'login').login(call),

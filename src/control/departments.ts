@@ -1,5 +1,6 @@
 /** The parts of the control plane: what the primary tells each of them, and what they need of each other. */
 
+import type { ChannelCalls } from '../bus/channel-calls.js';
 import type { WorkerReport } from '../bus/report.js';
 import type { PrimaryHandlers, Supplies } from '../bus.js';
 import type { Config } from '../config/schema.js';
@@ -7,6 +8,8 @@ import type { Lines, Log } from '../observe/log.js';
 import type { KeySet } from '../services/primary-answers.js';
 import type { Roster } from '../upstream/balance/roster.js';
 import { AccessControl } from './access.js';
+import { ChannelControl } from './channels/channel-control.js';
+import { PresenceControl } from './channels/presence/presence-control.js';
 import { DiscoveryControl } from './discovery/discovery.js';
 import { EndpointControl } from './endpoints/endpoints.js';
 import { IdempotencyControl } from './idempotency/idempotency.js';
@@ -32,6 +35,11 @@ export interface DepartmentsOptions {
   /** What workers must know. */
   onKeys(set: KeySet): void;
   onRoster(roster: Roster): void;
+  callWorker<Name extends keyof ChannelCalls>(
+    id: number,
+    name: Name,
+    argument: ChannelCalls[Name][0],
+  ): Promise<ChannelCalls[Name][1]>;
 }
 
 export class Departments {
@@ -40,9 +48,11 @@ export class Departments {
   readonly idempotency: IdempotencyControl;
   readonly endpoints: EndpointControl;
   readonly discovery: DiscoveryControl;
+  readonly channels: ChannelControl;
+  readonly presence: PresenceControl;
   readonly #all: readonly Department[];
 
-  constructor({ config, workers, log, lines, onKeys, onRoster }: DepartmentsOptions) {
+  constructor({ config, workers, log, lines, onKeys, onRoster, callWorker }: DepartmentsOptions) {
     this.access = new AccessControl({ config, log, lines, onKeys });
     this.limits = new LimitControl({ workers, log });
     this.idempotency = new IdempotencyControl({ log });
@@ -52,12 +62,16 @@ export class Departments {
       log,
       publish: (service, endpoints) => rosters.set(service, endpoints),
     });
-    this.#all = [this.access, this.limits, this.idempotency, this.endpoints, this.discovery];
+    this.channels = new ChannelControl({ workers, log, call: callWorker });
+    this.presence = new PresenceControl({ log, call: callWorker });
+    const { access, limits, idempotency, endpoints, discovery, channels, presence } = this;
+    this.#all = [access, limits, idempotency, endpoints, discovery, channels, presence];
   }
 
   /** Answers what workers ask. */
   get handlers(): PrimaryHandlers {
-    return { ...this.access.handlers, ...this.idempotency.handlers };
+    const { access, idempotency, channels, presence } = this;
+    return { ...access.handlers, ...idempotency.handlers, ...channels.handlers, ...presence.handlers };
   }
 
   /** What workers get with a configuration. */

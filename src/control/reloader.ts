@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/load.js';
+import type { LoadResult } from '../config/load.js';
 import { formatMistake, type Mistake } from '../config/mistakes.js';
 import type { Log } from '../observe/log.js';
 import type { ApplyOutcome, InForce } from './adoption.js';
@@ -23,11 +23,11 @@ export interface ReloadResult {
 }
 
 export interface ReloaderOptions {
-  readonly file: string;
-  readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
   /** In force at the start. */
   readonly first: InForce;
+  /** What the file says now. */
+  read(): Promise<LoadResult>;
   /** Offers it to every worker that was not offered it last; also after this, until each of them runs it. */
   apply(next: InForce): Promise<ApplyOutcome[]>;
   /** After each change of what is in force. */
@@ -71,8 +71,8 @@ export class Reloader {
   }
 
   async #reload(reason: string): Promise<ReloadResult> {
-    const { file, env, log } = this.#options;
-    const loaded = loadConfig(file, env);
+    const { log } = this.#options;
+    const loaded = await this.#options.read();
     const { warnings } = loaded;
     for (const warning of warnings) log.warn({ warning: formatMistake(warning) }, 'configuration warning');
     if (!loaded.ok) {

@@ -1,5 +1,5 @@
 import type { WorkerReport } from '../bus/report.js';
-import type { Supplies } from '../bus.js';
+import type { Supplies, WorkerCalls, WorkerNews } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { Totals } from '../observe/totals.js';
@@ -26,6 +26,8 @@ export interface SupervisorOptions {
   supplies(config: Config): Supplies;
   /** A worker has died, and is about to be replaced. */
   onGone?(id: number): void;
+  /** What a worker wants to know of channels. */
+  onChannelAsks?(id: number, asks: WorkerNews['channelAsks']): void;
   /** Beside the totals. */
   onReport?(report: WorkerReport): void;
 }
@@ -36,7 +38,8 @@ export class Supervisor {
   readonly #lookEveryMs: number;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor({ count, totals, patience = PATIENCE, onReport, onGone, ...rest }: SupervisorOptions) {
+  constructor(options: SupervisorOptions) {
+    const { count, totals, patience = PATIENCE, onReport, onGone, onChannelAsks, ...rest } = options;
     this.#lookEveryMs = patience.silenceMs / LOOKS_PER_SILENCE;
     this.#slots = Array.from(
       { length: count },
@@ -53,6 +56,7 @@ export class Supervisor {
             totals.workerGone(id);
             onGone?.(id);
           },
+          onChannelAsks: (id, asks) => onChannelAsks?.(id, asks),
         }),
     );
   }
@@ -77,6 +81,29 @@ export class Supervisor {
   /** The endpoints of a service have changed. */
   takeRoster(roster: Roster): void {
     for (const slot of this.#slots) slot.takeRoster(roster);
+  }
+
+  /** Rejects when the worker is gone, or does not answer. */
+  async call<Name extends keyof WorkerCalls>(
+    id: number,
+    name: Name,
+    argument: WorkerCalls[Name][0],
+  ): Promise<WorkerCalls[Name][1]> {
+    return await this.#slots[id - 1].call(name, argument);
+  }
+
+  /** What a worker says (they have the ids 1 to `count`); null: it is not ready, or does not answer in time. */
+  async ask<Name extends keyof WorkerCalls>(
+    worker: number,
+    name: Name,
+    argument: WorkerCalls[Name][0],
+    withinMs: number,
+  ): Promise<WorkerCalls[Name][1] | null> {
+    return (await this.#slots[worker - 1]?.ask(name, argument, withinMs)) ?? null;
+  }
+
+  get count(): number {
+    return this.#slots.length;
   }
 
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkerReport } from '../bus/report.js';
-import { type Supplies, WORKER_GONE } from '../bus.js';
+import { type Supplies, WORKER_GONE, type WorkerCalls, type WorkerNews } from '../bus.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log.js';
 import type { KeySet } from '../services/primary-answers.js';
@@ -44,6 +44,7 @@ export interface SlotOptions {
   supplies(config: Config): Supplies;
   onReport(id: number, report: WorkerReport): void;
   onGone(id: number): void;
+  onChannelAsks(id: number, asks: WorkerNews['channelAsks']): void;
 }
 
 /** The place of one worker: whoever dies in it is replaced, until it is drained. */
@@ -92,10 +93,28 @@ export class WorkerSlot {
     this.#process?.link.call('roster', roster, this.#options.patience.applyMs).catch(() => {});
   }
 
+  /** Calls the worker that lives now. Rejects when there is none, or it does not answer. */
+  async call<Name extends keyof WorkerCalls>(
+    name: Name,
+    argument: WorkerCalls[Name][0],
+  ): Promise<WorkerCalls[Name][1]> {
+    if (this.#process === null) throw WORKER_GONE;
+    return await this.#process.link.call(name, argument, this.#options.patience.applyMs);
+  }
+
   async collect(withinMs: number): Promise<void> {
-    if (this.#state !== 'ready' || this.#process === null) return;
-    const report = await this.#process.link.call('collect', null, withinMs).catch(() => null);
+    const report = await this.ask('collect', null, withinMs);
     if (report !== null) this.#heard(report);
+  }
+
+  /** null: the worker is not ready, or does not answer in time. */
+  async ask<Name extends keyof WorkerCalls>(
+    name: Name,
+    argument: WorkerCalls[Name][0],
+    withinMs: number,
+  ): Promise<WorkerCalls[Name][1] | null> {
+    if (this.#state !== 'ready' || this.#process === null) return null;
+    return await this.#process.link.call(name, argument, withinMs).catch(() => null);
   }
 
   /** Resolves with the number of exchanges that had to be cut, when the worker has left. */
@@ -195,6 +214,7 @@ export class WorkerSlot {
     const life = await spawn(id, {
       hello: () => {},
       report: (report) => this.#heard(report),
+      channelAsks: (asks) => this.#options.onChannelAsks(id, asks),
       fatal: ({ error }) => {
         this.#lastError = error;
       },

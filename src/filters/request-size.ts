@@ -1,24 +1,11 @@
 /** Bounds on what a client may send: 414 before anything else, 413 from `Content-Length` or in the middle of a body. */
-import { z } from 'zod';
-import { size } from '../config/units.js';
+import type { RequestSizeOptions } from '../config/schema/filters/request-size.js';
 import { BODY_TOO_LARGE, URL_TOO_LONG } from '../errors.js';
 import { CONTINUE, type Filter } from '../pipeline.js';
 
-const schema = z
-  .strictObject({
-    maxBody: size()
-      .prefault('10MiB')
-      .meta({ description: 'Largest request body; a larger one gets 413.', examples: ['1MiB', '2GiB'] }),
-    maxUrl: size({ min: 1 })
-      .prefault('8KiB')
-      .meta({ description: 'Longest path and query together; a longer one gets 414.', examples: ['2KiB'] }),
-  })
-  .meta({ description: 'Bounds on the size of requests. In force with its defaults when not named.' });
-
-export const requestSize: Filter<'requestSize', typeof schema> = {
+export const requestSize: Filter<'requestSize', RequestSizeOptions> = {
   name: 'requestSize',
-  schema,
-  unnamed: schema.parse({}),
+  unnamed: { maxBody: 10 * 1024 * 1024, maxUrl: 8 * 1024 },
   build({ maxBody, maxUrl }) {
     return {
       onRequest: function checkRequestSize(x) {

@@ -3,10 +3,11 @@
  * other workers (SO_REUSEPORT); the kernel spreads connections over them.
  */
 import { readFileSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { CompressionMode } from '../config/schema/socket/compression.js';
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
+import { beginNoMore, HANDSHAKE_MS } from './addon/no-more-connections.js';
 import { withBoundedReceiveBuffer } from './addon/receive-buffer.js';
 import { loadUws, type TemplatedApp, type Uws, type us_listen_socket } from './addon/uws.js';
 import { peers } from './peers.js';
@@ -28,6 +29,8 @@ export interface ListenerOptions {
 interface Open {
   app: TemplatedApp;
   socket: us_listen_socket;
+  /** Of that socket, where they are known. */
+  descriptors: readonly number[];
   connections: number;
   accepting: boolean;
 }
@@ -79,15 +82,19 @@ export class Listener {
     this.#current = this.#start(listen, this.port);
     this.#material = material;
     this.#former.add(former);
-    // What the kernel holds for the former socket would be reset: let the event loop accept it first.
-    await nextTurn();
-    await nextTurn();
-    this.#stop(former);
+    await this.#stop(former);
     this.#forget(former);
   }
 
-  stopAccepting(): void {
-    this.#stop(this.#current);
+  /** A text for all WebSockets that have joined the topic. */
+  publish(topic: string, text: string): void {
+    this.#current.app.publish(topic, text, false);
+    for (const { app } of this.#former) app.publish(topic, text, false);
+  }
+
+  /** Resolves when the last connection has been accepted: others may listen on the port, and get the next one. */
+  async stopAccepting(): Promise<void> {
+    await this.#stop(this.#current);
   }
 
   /** Cuts every connection that is left. */
@@ -96,9 +103,13 @@ export class Listener {
     this.#former.clear();
   }
 
-  #stop(open: Open): void {
+  async #stop(open: Open): Promise<void> {
     if (!open.accepting) return;
     open.accepting = false;
+    if (open.descriptors.map(beginNoMore).includes(true)) await sleep(HANDSHAKE_MS);
+    // What the kernel holds for the socket would be reset: let the event loop accept it first.
+    await nextTurn();
+    await nextTurn();
     this.#uws.us_listen_socket_close(open.socket);
   }
 
@@ -110,7 +121,7 @@ export class Listener {
   #start(listen: ListenConfig, port: number): Open {
     const app = this.#createApp(listen);
     const scheme = listen.tls === null ? 'http' : 'https';
-    const open: Open = { app, socket: {}, connections: 0, accepting: true };
+    const open: Open = { app, socket: {}, descriptors: [], connections: 0, accepting: true };
     this.#route(app, listen, scheme);
     // A name of its own certificate has routes of its own too; `domain` turns the app to them.
     for (const { host } of listen.tls?.sni ?? []) this.#route(app.domain(host), listen, scheme);
@@ -124,7 +135,10 @@ export class Listener {
         if (open !== this.#current) setImmediate(() => this.#forget(open));
       }
     });
-    const socket = withBoundedReceiveBuffer(() => listenOn(app, listen.host, port), this.#conflates);
+    const { opened: socket, descriptors } = withBoundedReceiveBuffer(
+      () => listenOn(app, listen.host, port),
+      this.#conflates,
+    );
     if (socket === false) {
       app.close();
       throw new Error(
@@ -132,6 +146,7 @@ export class Listener {
       );
     }
     open.socket = socket;
+    open.descriptors = descriptors;
     return open;
   }
 

@@ -18,10 +18,15 @@ export interface SocketLink {
 /** Of the listener: it pings by itself, and a client that does not answer in this time is gone. In seconds. */
 const VANISHED_AFTER_S = 120;
 
+/** So many answers to pings may wait for a client. */
+const MOST_PINGS = 1000;
+
 /** The client's end. After the listener has closed it, its own object must not be touched. */
 export class UwsSocket implements ClientSocket {
   #ws: WebSocket<SocketData> | null;
   readonly #compressFrom: number;
+  /** Pings since there was nothing that waited for the client. */
+  #pings = 0;
 
   constructor(ws: WebSocket<SocketData>, compressFrom: number) {
     this.#ws = ws;
@@ -32,8 +37,21 @@ export class UwsSocket implements ClientSocket {
     return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
   }
 
-  send(message: Buffer, binary: boolean): void {
+  send(message: Buffer | string, binary: boolean): void {
     this.#ws?.send(message, binary, message.length >= this.#compressFrom);
+  }
+
+  join(topic: string): void {
+    this.#ws?.subscribe(topic);
+  }
+
+  part(topic: string): void {
+    this.#ws?.unsubscribe(topic);
+  }
+
+  together(send: () => void): void {
+    if (this.#ws === null) send();
+    else this.#ws.cork(send);
   }
 
   end(code: number, reason: string): void {
@@ -46,6 +64,12 @@ export class UwsSocket implements ClientSocket {
     const ws = this.#ws;
     this.#ws = null;
     ws?.close();
+  }
+
+  /** The listener has answered a ping, and would answer for ever: a client that takes no answers is cut. */
+  pinged(): void {
+    if (this.waiting === 0) this.#pings = 0;
+    else if (++this.#pings > MOST_PINGS) this.cut();
   }
 
   /** The listener has closed it. */
@@ -78,14 +102,16 @@ export function socketBehavior(
     message(ws, message, isBinary) {
       ws.getUserData().link.events.onMessage(message, isBinary);
     },
-    ping(ws) {
-      ws.getUserData().link.events.onPing?.();
-    },
     pong(ws) {
       ws.getUserData().link.events.onPing?.();
     },
     drain(ws) {
       ws.getUserData().link.events.onDrain();
+    },
+    ping(ws) {
+      const { events, socket } = ws.getUserData().link;
+      socket?.pinged();
+      events.onPing?.();
     },
     close(ws, code, message) {
       const { events, socket } = ws.getUserData().link;

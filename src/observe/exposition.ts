@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { accessFamilies } from './access-families.js';
+import { channelMachineFamilies } from './families/channel-machines.js';
+import { channelFamilies } from './families/channels.js';
 import { discoveryFamilies } from './families/discovery.js';
 import { endpointFamilies } from './families/endpoints.js';
 import { overloadFamilies } from './families/overload.js';
@@ -99,6 +101,8 @@ export const families: readonly Family[] = [
   ...accessFamilies,
   ...discoveryFamilies,
   ...socketFamilies,
+  ...channelFamilies,
+  ...channelMachineFamilies,
   ...waitFamilies,
   ...overloadFamilies,
   ...syncFamilies,

@@ -1,3 +1,4 @@
+import type { ChannelMachineFacts } from './families/channel-machines.js';
 import type { DiscoveryFacts } from './families/discovery.js';
 import type { ServiceView } from './health/view.js';
 import type { SyncCounts } from './limits/sync-counts.js';
@@ -21,6 +22,10 @@ export interface GatewayFacts {
   endpoints(): Iterable<EndpointFacts>;
   /** As they are at the moment. */
   services(): readonly ServiceView[];
+  /** What was published on channels here. */
+  channels?(): ChannelMachineFacts & {
+    counts(): { readonly published: number; readonly refused: number; readonly broadcasts: number };
+  };
   /** How limits are shared with other machines; null: they are not. */
   limitSync?(): SyncCounts | null;
   /** How many reloads ended how. */

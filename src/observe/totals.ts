@@ -2,6 +2,7 @@ import type { WorkerReport } from '../bus/report.js';
 import { type OverloadReport, SHED_SLOTS } from '../overload/overload.js';
 import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { LimitCounter } from '../services/limits/gate.js';
+import { ChannelTotals } from './families/channels.js';
 import { SocketTotals } from './families/sockets.js';
 import { LatencyTotals } from './latency.js';
 import { WaitTotals } from './limits/waits.js';
@@ -45,6 +46,7 @@ export class Totals {
   readonly limits = new Map<string, LimitCounter>();
   readonly resilience = new ResilienceTotals();
   readonly sockets = new SocketTotals();
+  readonly channels = new ChannelTotals();
   /** Who waits for them, by name. */
   readonly waits = new Map<string, WaitTotals>();
   /** By limit. */
@@ -103,6 +105,7 @@ export class Totals {
       for (const key of Object.keys(totals) as (keyof LimitCounter)[]) totals[key] += counts[key];
     }
     if (gauges.sockets !== null) this.sockets.merge(gauges.sockets);
+    if (gauges.channels !== null) this.channels.merge(gauges.channels);
     for (const [name, counts] of waits) {
       const totals = this.waits.get(name) ?? new WaitTotals();
       this.waits.set(name, totals);

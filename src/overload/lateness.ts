@@ -24,7 +24,13 @@ export class Lateness {
   /** What came before says nothing. */
   forget(): void {
     this.#count = 0;
+    this.#latest.fill(0);
     this.#before = Number.NaN;
+  }
+
+  /** Of the last firings, those that came after `forget`, the latest. Milliseconds. */
+  get worst(): number {
+    return Math.max(...this.#latest);
   }
 
   /** There have been enough firings to say. */

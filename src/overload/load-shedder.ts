@@ -39,8 +39,15 @@ export interface Load {
 }
 
 const EVERYBODY = 2 ** 30;
-const TICKS_PER_STEP = STEP_MS / TICK_MS;
-const STEPS_PER_MEMORY_READING = 5;
+const MEMORY_READING_MS = 1_000;
+/**
+ * When the loop has been late just now, the turn it is in has an end for each class: as soon as its timer is late by so many
+ * ceilings, the class is refused until the turn is over. Without it one turn takes all that waits in thousands of connections,
+ * and the next look at the delay comes only then.
+ */
+const TURN_ENDS: readonly number[] = [1, 2, 4];
+/** One critical request in ten always passes. */
+const AFTER_TURN: readonly number[] = [1, 1, 0.9];
 const NO_CEILINGS: Ceilings = { loopDelayMs: 0, inFlight: 0, memory: null, retryAfterMs: 1_000 };
 
 export class LoadShedder {
@@ -60,8 +67,13 @@ export class LoadShedder {
   #shed = new Float64Array(SHED_SLOTS);
   #ceilings = NO_CEILINGS;
   #memory = 0;
-  #ticks = 0;
+  #memoryReadAt = Number.NEGATIVE_INFINITY;
+  #steppedAt = 0;
   #settledAt = 0;
+  /** When the timer fires next, if nothing keeps the loop from it. */
+  #dueAt = Number.POSITIVE_INFINITY;
+  /** One of the last firings was later than the ceiling. */
+  #alert = false;
 
   constructor(load: Load, log: Log, random: () => number = Math.random) {
     this.#load = load;
@@ -90,22 +102,33 @@ export class LoadShedder {
   /** Until then the loop's delay is that of starting up or of building a configuration, and counts for nothing. */
   warmUp(until: number): void {
     this.#settledAt = until;
+    this.#dueAt = Number.POSITIVE_INFINITY;
     this.#lateness.forget();
   }
 
   /** Every `TICK_MS`, with the time in milliseconds. */
   tick(now: number): void {
-    if (now >= this.#settledAt) this.#lateness.fired(now);
-    if (++this.#ticks % TICKS_PER_STEP === 0) {
+    const { loopDelayMs } = this.#ceilings;
+    if (now >= this.#settledAt) {
+      this.#lateness.fired(now);
+      this.#dueAt = now + TICK_MS;
+    }
+    this.#alert = loopDelayMs > 0 && this.#lateness.worst > loopDelayMs;
+    // By the clock: an overloaded loop fires seldom, and must not be looked at more seldom for it.
+    if (now - this.#steppedAt >= STEP_MS - TICK_MS / 2) {
       this.step(now, this.#lateness.known ? this.#lateness.ms : Number.NaN);
+    } else {
+      this.#settle();
     }
   }
 
   /** Every `STEP_MS`, with the delay of the event loop; NaN, which nobody knows, changes nothing. */
   step(now: number, lateMs: number): void {
     const { loopDelayMs, memory } = this.#ceilings;
+    this.#steppedAt = now;
     if (loopDelayMs > 0) this.#loop.step(lateMs / loopDelayMs, this.#offered);
-    if (memory !== null && Math.floor(this.#ticks / TICKS_PER_STEP) % STEPS_PER_MEMORY_READING === 0) {
+    if (memory !== null && now - this.#memoryReadAt >= MEMORY_READING_MS - STEP_MS / 2) {
+      this.#memoryReadAt = now;
       this.#memory = memory();
       const held = this.#held.take(this.#memory);
       for (const [i, band] of MEMORY_BANDS.entries()) this.#memoryShares[i] = shareAt(band, held);
@@ -138,12 +161,20 @@ export class LoadShedder {
       signal = MEMORY;
       share = this.#memoryShares[rank];
     }
+    if (share < AFTER_TURN[rank] && this.#isTurnOver(x.startedAt, rank)) {
+      signal = LOOP_DELAY;
+      share = AFTER_TURN[rank];
+    }
     if (share === 0 || this.#random() >= share) return CONTINUE;
     this.#refused[rank * SIGNALS.length + signal]++;
     this.#shed[rank * SIGNALS.length + signal]++;
     // Spread, so that those who are refused together do not come back together.
     x.retryAfterS = 1 + Math.floor((this.#random() * this.#ceilings.retryAfterMs) / 1000);
     return x.refuse(OVERLOADED);
+  }
+
+  #isTurnOver(now: number, rank: number): boolean {
+    return this.#alert && now - this.#dueAt > TURN_ENDS[rank] * this.#ceilings.loopDelayMs;
   }
 
   /** `others`: in flight besides the request at hand. */
@@ -160,7 +191,9 @@ export class LoadShedder {
   #settle(): void {
     const { inFlight } = this.#ceilings;
     const slow =
-      this.#loop.shares.some((share) => share > 0) || this.#memoryShares.some((share) => share > 0);
+      this.#alert ||
+      this.#loop.shares.some((share) => share > 0) ||
+      this.#memoryShares.some((share) => share > 0);
     const room = inFlight === 0 ? EVERYBODY : Math.floor(IN_FLIGHT_BANDS[0].from * inFlight);
     this.calmUpTo = slow ? -1 : room;
   }

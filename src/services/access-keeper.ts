@@ -15,12 +15,15 @@ import type { Call, DecisionCounts } from './authz/decision.js';
 import type { Provider, ProviderCounts } from './identity.js';
 import type { Outfit } from './outfit.js';
 import type { KeySet } from './primary-answers.js';
+import type { ChangeListener } from './store/store-watch.js';
 
 export interface AccessEnv {
   readonly primary: PrimaryLink;
   readonly audit: (x: Exchange, event: AuditEvent) => void;
   /** Small requests to services outside. */
   readonly call: () => Caller;
+  /** Records of the store have changed. */
+  readonly onRecords?: ChangeListener;
 }
 
 /** What calls are made with, until it is closed. */

@@ -1,8 +1,9 @@
 /** Lets callers in or turns them away: ways in, in the order of the route, then what the route demands of who came in. */
-import { AUTH_UNAVAILABLE, INVALID_TOKEN, UNAUTHENTICATED } from '../errors.js';
+import { AUTH_UNAVAILABLE, FORBIDDEN, INVALID_TOKEN, UNAUTHENTICATED } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { CONTINUE, type Env, type Stage, type Verdict } from '../pipeline.js';
 import type { Demands, Denial } from './authz/demands.js';
+import { copyOf, isSameCaller, partsOf, presenter, type Review, type Reviewed } from './authz/review.js';
 import { type Identity, isIdentity, type Outcome, type Provider, type Refusal } from './identity.js';
 import { DUPLICATE } from './tokens/refusals.js';
 
@@ -61,10 +62,48 @@ export class Door {
       : this.#admit(x, outcome);
   };
 
+  /** Of an open socket: whether who was let in still would be, and as whom. Leaves nothing in the audit log. */
+  readonly review: Review = async (x, credential) => {
+    const before = x.identity;
+    if (before === null) return { failure: UNAUTHENTICATED, reason: 'missing' };
+    const copy = copyOf(x);
+    if (credential !== null) {
+      const provider = presenter(this.#providers, before);
+      if (provider === undefined) return { failure: UNAUTHENTICATED, reason: 'not-renewable' };
+      provider.present?.(copy, credential);
+    }
+    // What was taken out of a handshake is remembered for the exchange itself.
+    const carrier = credential === null ? x : copy;
+    const outcome = await (this.#all ? this.#tryAll(carrier, 0, null) : this.#tryAny(carrier, 0, null));
+    if (outcome === null || !isIdentity(outcome))
+      return outcome ?? { failure: UNAUTHENTICATED, reason: 'missing' };
+    if (!isSameCaller(before, outcome)) return { failure: FORBIDDEN, reason: 'caller' };
+    copy.identity = outcome;
+    const denial = await this.#objection(copy, outcome);
+    return denial ?? { identity: outcome, headers: credential === null ? null : copy.headers };
+  };
+
+  async #objection(x: Exchange, identity: Identity): Promise<Reviewed | null> {
+    for (const check of this.#checks) {
+      const denial = await check(x, identity);
+      if (denial !== null) return denial;
+    }
+    return (this.#byMethod.get(x.method)?.(x, identity) as Denial | null | undefined) ?? null;
+  }
+
+  /** `again` is for those who are in. */
+  #ask(provider: Provider, x: Exchange): Outcome | Promise<Outcome> {
+    if (x.identity !== null && provider.again !== undefined) {
+      const own = partsOf(x.identity).find((part) => part.provider === provider.name);
+      if (own !== undefined) return provider.again(own);
+    }
+    return provider.authenticate(x);
+  }
+
   /** The first identity; else the refusal that says most; null when there is no credential at all. */
   #tryAny(x: Exchange, from: number, worst: Refusal | null): Outcome | Promise<Outcome> {
     for (let i = from; i < this.#providers.length; i++) {
-      const outcome = this.#providers[i].authenticate(x);
+      const outcome = this.#ask(this.#providers[i], x);
       if (outcome === null) continue;
       if (outcome instanceof Promise) {
         return outcome.then((late) =>
@@ -80,7 +119,7 @@ export class Door {
   #tryAll(x: Exchange, from: number, sofar: Identity | null): Outcome | Promise<Outcome> {
     let joined = sofar;
     for (let i = from; i < this.#providers.length; i++) {
-      const outcome = this.#providers[i].authenticate(x);
+      const outcome = this.#ask(this.#providers[i], x);
       if (outcome instanceof Promise) {
         return outcome.then((late) => {
           if (late === null || !isIdentity(late)) return late;

@@ -20,6 +20,8 @@ export interface Identity {
   readonly plan: string;
   /** Id of the API key; empty for other methods. */
   readonly keyId: string;
+  /** What the browser session is stored under; absent for other methods. */
+  readonly session?: string;
   /** Claims of the token, or the like for other methods: what expressions call `claim.NAME`. */
   readonly claims: Readonly<Record<string, unknown>>;
   /** Milliseconds since 1970; Infinity when it does not expire. */
@@ -52,6 +54,13 @@ export interface Provider {
   isAmbiguous(x: Exchange): boolean;
   /** Synchronous whenever nothing has to be waited for. */
   authenticate(x: Exchange): Outcome | Promise<Outcome>;
+  /**
+   * Who it is now that was let in before, without a look at the request: where its credential may have changed since.
+   * Absent: `authenticate` says it, of the same request.
+   */
+  again?(before: Identity): Outcome;
+  /** Puts this credential in the place of the one that the request came with. Absent: there is no way to. */
+  present?(x: Exchange, credential: string): void;
   /** Takes a credential out of the target and the subprotocols, where neither service nor log may see it. */
   conceal?(x: Exchange): void;
   /** For a person with a browser: the way to the login. null: it cannot be shown now. */

@@ -8,7 +8,7 @@ import type { Identity, Outcome, Provider, ProviderCounts, Refusal } from './ide
 import { isIdentity } from './identity.js';
 import type { Introspection } from './primary-answers.js';
 import { ProviderCounter } from './provider-counter.js';
-import { bearerOf, SEVERAL_TOKENS } from './tokens/bearer.js';
+import { bearerOf, presentBearer, SEVERAL_TOKENS } from './tokens/bearer.js';
 import { identityOf } from './tokens/claims.js';
 import * as refusals from './tokens/refusals.js';
 import { LONGEST_TOKEN } from './tokens/token-form.js';
@@ -72,6 +72,10 @@ export class IntrospectionProvider implements Provider {
     if (!TOKEN.test(token)) return this.#counter.refused(refusals.MALFORMED);
     this.#counter.misses++;
     return this.#ask(token).then((outcome) => this.#counter.judged(outcome));
+  }
+
+  present(x: Exchange, token: string): void {
+    presentBearer(x, token);
   }
 
   flush(): ProviderCounts {

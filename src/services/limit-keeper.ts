@@ -1,6 +1,5 @@
 /** Limits for a worker, configuration after configuration: their counts are in memory that all workers share. */
 import type { LimitConfig } from '../config/schema/limits/limits.js';
-import { PLAN } from '../config/schema/limits/plans.js';
 import type { Config } from '../config/schema.js';
 import { usesLimits, usesQueues, usesQuotas, usesStrict } from '../config/uses.js';
 import type { Log } from '../observe/log.js';
@@ -12,6 +11,7 @@ import type { Queues } from './limits/queue/arrival.js';
 import type { WaitCounts } from './limits/queue/limit-queue.js';
 import type { QuotaNote, QuotaNotes } from './limits/quotas/notes.js';
 import { withMode } from './limits/sync/mode.js';
+import { PLAN } from './limits/terms.js';
 
 export interface Limits {
   /** Stages of a route: names of configured limits, and limits of its own. */

@@ -68,6 +68,7 @@ export class Outfit {
     ]);
     const reader = openReader(needs.data);
     const watch = new StoreWatch(reader);
+    if (this.#env.onRecords !== undefined) watch.listen(this.#env.onRecords);
     this.#store = { reader, watch, revocations: new StoredRevocations(reader, watch) };
   }
 

@@ -3,7 +3,6 @@
  * per request. A try ends exactly once: completed, failed, broken in the middle, or abandoned.
  */
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Failure } from '../errors.js';
 import * as failures from '../errors.js';
 import type { Exchange, OngoingAttempt } from '../exchange.js';
@@ -31,7 +30,6 @@ const OVER = 4;
 const DISCARDING = 5;
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1_000;
-
 /** How many times `idle` a client may take: the kernel tells of room only when a third of its buffer is free again. */
 const CLIENT_PATIENCE = 4;
 
@@ -199,7 +197,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     _controller: Dispatcher.DispatchController,
     status: number,
     headers: IncomingHttpHeaders,
-    socket: Duplex,
+    socket: Socket,
   ): void {
     if (this.#phase >= OVER) return void socket.destroy();
     const x = this.#x;
@@ -211,11 +209,15 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     takeAnswerHead(x, headers);
     this.#phase = OVER;
     this.#deadlines.remove(this);
-    x.upstreamMs += performance.now() - this.startedAt;
+    x.upstreamMs += this.#headAt - this.startedAt;
     x.attempt = null;
-    // The socket is no longer the connection's, and does not count among those of the endpoint.
+    // The socket is no longer the connection's, and does not count among those of the endpoint. What only the request needed goes.
+    connection.handOver(socket);
     this.endpoint.drop(connection);
-    this.#conductor.onUpgraded(x, this, socket as Socket);
+    this.#connection = null;
+    this.#controller = null;
+    this.#headers.length = 0;
+    this.#conductor.onUpgraded(x, this, socket);
   }
 
   /** The socket that came of it has ended: until then it counts as in flight. */

@@ -42,6 +42,15 @@ export class Connection {
     this.#client.dispatch(options, handler);
   }
 
+  /** The socket becomes somebody else's, who may keep it for days: nothing of the connection stays on it. */
+  handOver(socket: Socket): void {
+    // The connector's and ours: whoever takes it brings one of his own.
+    socket.removeAllListeners('error');
+    // Not deleted: that would make a slower and larger object of it.
+    const { read, ref, unref } = Object.getPrototypeOf(socket) as Socket;
+    Object.assign(socket, { read, ref, unref });
+  }
+
   /** Cuts it, and whatever it carries. Reports back to nobody. */
   destroy(): void {
     if (this.destroyed) return;

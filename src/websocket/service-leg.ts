@@ -1,10 +1,15 @@
 /** The service's end of a WebSocket: frames on the socket that the handshake has left behind. */
 import type { Socket } from 'node:net';
-import { ABNORMAL, isSendable } from './close-code.js';
-import { Receiver, Sender } from './codec.js';
+import { ABNORMAL, isSendable, TOO_BIG } from './close-code.js';
+import { BINARY, CLOSE, PING, PONG, TEXT } from './frames/opcode.js';
+import { Outbox } from './frames/outbox.js';
+import { type FrameEvents, FrameReader } from './frames/reader.js';
+import { clientFrame } from './frames/writer.js';
 
 export interface ServiceEvents {
   onServiceMessage(message: Buffer, binary: boolean): void;
+  /** More than one have come at once: calls `rest`, from which the others come. */
+  onServiceBatch(rest: () => void): void;
   /** It has answered a ping, or sent one. */
   onServiceAlive(): void;
   /** The service has closed; `code` 1006: it has vanished. Once. */
@@ -15,13 +20,21 @@ export interface ServiceEvents {
 
 /** How long a service has to answer a close, in milliseconds. */
 const CLOSE_WITHIN_MS = 2000;
+const MOST_PONGS_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
-export class ServiceLeg {
-  readonly #socket: Socket;
+/** Where a socket has its leg: the listeners are the same for all sockets, so that none has closures of its own. */
+const LEG = Symbol('leg');
+
+interface Legged extends Socket {
+  [LEG]?: ServiceLeg;
+}
+
+export class ServiceLeg implements FrameEvents {
+  readonly #socket: Legged;
   readonly #events: ServiceEvents;
-  readonly #receiver: Receiver;
-  readonly #sender: Sender;
+  readonly #reader: FrameReader;
+  readonly #outbox: Outbox;
   #over = false;
   #paused = false;
   #closing: NodeJS.Timeout | undefined;
@@ -29,8 +42,8 @@ export class ServiceLeg {
   constructor(socket: Socket, maxMessage: number, events: ServiceEvents) {
     this.#socket = socket;
     this.#events = events;
-    this.#receiver = new Receiver({ maxPayload: maxMessage, allowSynchronousEvents: true });
-    this.#sender = new Sender(socket);
+    this.#reader = new FrameReader(maxMessage, this);
+    this.#outbox = new Outbox(socket);
     socket.setTimeout(0);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 30_000);
@@ -39,44 +52,26 @@ export class ServiceLeg {
   /** From now on its events come. */
   start(): void {
     const socket = this.#socket;
-    const receiver = this.#receiver;
-    receiver.on('message', (message: Buffer, binary: boolean) => {
-      if (!this.#over) this.#events.onServiceMessage(message, binary);
-    });
-    receiver.on('ping', (data: Buffer) => {
-      if (this.#over) return;
-      this.#events.onServiceAlive();
-      this.#sender.pong(data, true, ignore);
-    });
-    receiver.on('pong', () => this.#events.onServiceAlive());
-    receiver.on('conclude', (code: number, reason: Buffer) => this.#concluded(code, reason));
-    receiver.on('error', (error: Error & { code?: string }) =>
-      this.#faulty(error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'),
-    );
-    socket.on('data', (chunk: Buffer) => {
-      receiver.write(chunk);
-    });
-    socket.on('error', ignore);
-    socket.on('end', () => this.#vanished());
-    socket.on('close', () => this.#vanished());
+    socket[LEG] = this;
+    socket.on('data', onData);
+    socket.on('error', onError);
+    socket.on('end', onGone);
+    socket.on('close', onGone);
     socket.resume();
   }
 
   /** Bytes that the service has not taken yet. */
   get waiting(): number {
-    return this.#socket.writableLength;
+    return this.#outbox.waiting;
   }
 
   /** The message is only lent: it is copied here. */
   send(message: ArrayBuffer, binary: boolean): void {
-    if (this.#over) return;
-    // Masked in place, so in memory of our own.
-    const copy = Buffer.from(Buffer.from(message));
-    this.#sender.send(copy, { binary, fin: true, mask: true, compress: false }, ignore);
+    if (!this.#over) this.#write(binary ? BINARY : TEXT, new Uint8Array(message));
   }
 
   ping(): void {
-    if (!this.#over) this.#sender.ping(EMPTY, true, ignore);
+    if (!this.#over) this.#write(PING, EMPTY);
   }
 
   /** Does not read on until `resume`. */
@@ -96,8 +91,7 @@ export class ServiceLeg {
   close(code: number, reason: string | Buffer): void {
     if (this.#over) return;
     this.#over = true;
-    if (isSendable(code)) this.#sender.close(code, reason, true, ignore);
-    else this.#sender.close(undefined, EMPTY, true, ignore);
+    this.#write(CLOSE, isSendable(code) ? closePayload(code, reason) : EMPTY);
     this.#leave();
   }
 
@@ -108,31 +102,77 @@ export class ServiceLeg {
     this.#socket.destroy();
   }
 
-  #concluded(code: number, reason: Buffer): void {
+  /** The socket has brought something. */
+  receive(chunk: Buffer): void {
+    this.#reader.read(chunk);
+  }
+
+  onBatch(rest: () => void): void {
+    if (this.#over) rest();
+    else this.#events.onServiceBatch(rest);
+  }
+
+  onMessage(message: Buffer, binary: boolean): void {
+    if (!this.#over) this.#events.onServiceMessage(message, binary);
+  }
+
+  onPing(data: Buffer): void {
+    if (this.#over) return;
+    this.#events.onServiceAlive();
+    // Not each has to be answered (RFC 6455 §5.5.3), and who does not read the answers gets no more of them.
+    if (this.waiting < MOST_PONGS_BYTES) this.#write(PONG, data);
+  }
+
+  onPong(): void {
+    this.#events.onServiceAlive();
+  }
+
+  onClose(code: number, reason: Buffer): void {
     if (this.#over) return void this.#socket.end();
     this.close(code, reason);
     this.#events.onServiceClosed(code, reason.toString());
   }
 
-  #faulty(tooBig: boolean): void {
+  onFault(code: number): void {
     if (this.#over) return this.cut();
-    this.close(tooBig ? 1009 : 1002, EMPTY);
-    this.#events.onServiceFault(tooBig);
+    this.close(code, EMPTY);
+    this.#events.onServiceFault(code === TOO_BIG);
   }
 
-  #vanished(): void {
+  /** The socket is over. */
+  vanished(): void {
     clearTimeout(this.#closing);
     if (this.#over) return void this.#socket.destroy();
     this.cut();
     this.#events.onServiceClosed(ABNORMAL, '');
   }
 
+  #write(opcode: number, payload: Uint8Array): void {
+    this.#outbox.write(clientFrame(opcode, payload));
+  }
+
   /** The service is to end the connection; if it does not, we do. */
   #leave(): void {
     this.resume();
+    this.#outbox.flush();
     this.#socket.end();
     this.#closing = setTimeout(() => this.#socket.destroy(), CLOSE_WITHIN_MS).unref();
   }
 }
 
-function ignore(): void {}
+function closePayload(code: number, reason: string | Buffer): Buffer {
+  const payload = Buffer.alloc(2 + Buffer.byteLength(reason));
+  payload.writeUInt16BE(code, 0);
+  payload.set(typeof reason === 'string' ? Buffer.from(reason) : reason, 2);
+  return payload;
+}
+
+function onData(this: Legged, chunk: Buffer): void {
+  this[LEG]?.receive(chunk);
+}
+
+function onGone(this: Legged): void {
+  this[LEG]?.vanished();
+}
+
+function onError(): void {}

@@ -18,30 +18,37 @@ import {
   TOO_BIG,
   TOO_MANY_MESSAGES,
   TRY_AGAIN_LATER,
+  UNREADABLE_CLOSE,
 } from './close-code.js';
 import { Allowance } from './inbound/allowance.js';
 import { type GateEvents, InboundGate } from './inbound/gate.js';
 import { ConflatedSender, type PausableSource } from './outbound/conflated-sender.js';
+import { isAuthMessage } from './owners/auth-message.js';
+import type { HopClock } from './owners/hop-clock.js';
+import type { OwnedSocket } from './owners/owned-socket.js';
+import { withRetryHint } from './owners/retry-hint.js';
 import type { SocketPolicy } from './policy.js';
 import { ServiceLeg } from './service-leg.js';
 
 /** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
 const PING_AFTER_MS = 30_000;
 
-/** What one read of the service's connection may bring. */
-const READ_BYTES = 65_536;
-
 export interface TunnelOwner {
+  /** Messages of clients, and of services. */
+  readonly hopsIn: HopClock;
+  readonly hopsOut: HopClock;
   /** Both sides are told; it is over. `code` is what ended it. */
   onTunnelEnd(tunnel: Tunnel, code: number): void;
+  /** The client shows new credentials. The message is only lent. */
+  onAuthMessage(tunnel: Tunnel, message: ArrayBuffer): void;
 }
 
-/** What the listener says about a close frame that it cannot read: codes 1012 to 1014 and 3000 to 3999 among others. */
-const UNREADABLE_CLOSE = 'Received invalid close payload';
 const MESSAGE_TOO_BIG = 'Received too big message';
 
-export class Tunnel implements SocketEvents, GateEvents, PausableSource {
+export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSource {
+  readonly kind = 'proxy';
   readonly x: Exchange;
+  number = 0;
   readonly openedAt: number;
   messagesIn = 0;
   messagesOut = 0;
@@ -80,11 +87,6 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
     this.#service = new ServiceLeg(socket, options.maxMessage, this);
   }
 
-  /** Bytes that the client has not taken yet. */
-  get waitingForClient(): number {
-    return (this.#client?.waiting ?? 0) + (this.#conflated?.waiting ?? 0);
-  }
-
   /** Bytes that the service has not taken yet, or not been given. */
   get waitingForService(): number {
     return this.#service.waiting + (this.#gate?.waiting ?? 0);
@@ -111,10 +113,15 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
     if (this.#over) return;
     this.x.bytesIn += message.byteLength;
     this.messagesIn++;
-    this.#lastMessageAt = performance.now();
+    const now = performance.now();
+    this.#lastMessageAt = now;
     if (message.byteLength > this.options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
-    if (this.#gate === null) this.onAdmitted(message, binary);
-    else this.#gate.take(message, binary);
+    if (this.options.refresh && isAuthMessage(message, binary))
+      return this.#owner.onAuthMessage(this, message);
+    if (this.#gate !== null) return this.#gate.take(message, binary);
+    this.onAdmitted(message, binary);
+    const { hopsIn } = this.#owner;
+    if (hopsIn.due()) hopsIn.time(now, this.#service);
   }
 
   onAdmitted(message: ArrayBuffer, binary: boolean): void {
@@ -132,16 +139,9 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
     return true;
   }
 
-  onBreach(code: number, reason: string): void {
-    this.end(code, reason);
-  }
-
   onPing(): void {
-    const { pings, buffer, maxMessage } = this.options;
-    if (this.#over) return;
-    // Answers wait for the client as well: who asks for more of them without reading would fill the memory.
-    if ((this.#client?.waiting ?? 0) > 2 * buffer + maxMessage + READ_BYTES) return this.#closeSlow();
-    if (pings === null) return;
+    const { pings } = this.options;
+    if (this.#over || pings === null) return;
     const now = performance.now();
     this.#pings ??= new Allowance({ rate: pings }, now);
     if (this.#pings.take(now, 0)) return;
@@ -178,8 +178,13 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
     this.#lastMessageAt = now;
     this.#serviceHeardAt = now;
     this.#pinged = false;
-    if (this.#conflated !== null) return this.#conflated.send(message, binary);
+    if (this.#conflated !== null) {
+      if (this.#conflated.send(message, binary)) this.messagesOut--;
+      return;
+    }
     client.send(message, binary);
+    const { hopsOut } = this.#owner;
+    if (hopsOut.due()) hopsOut.time(now, client);
     if (this.#slowSince > 0 || client.waiting <= this.options.buffer) return;
     this.#policy.counts.pausing++;
     this.pauseSource();
@@ -193,6 +198,12 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
   resumeSource(): void {
     this.#slowSince = 0;
     this.#service.resume();
+  }
+
+  /** What has come together goes out together. */
+  onServiceBatch(rest: () => void): void {
+    if (this.#client === null) rest();
+    else this.#client.together(rest);
   }
 
   onServiceClosed(code: number, reason: string): void {
@@ -209,6 +220,16 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
   }
 
   // the gateway ----------------------------------------------------------------------------------------------------
+
+  /** Bytes that the client has not taken yet. */
+  get waiting(): number {
+    return (this.#client?.waiting ?? 0) + (this.#conflated?.waiting ?? 0);
+  }
+
+  /** A word of our own to the client. */
+  tell(text: string): void {
+    if (!this.#over) this.#client?.send(Buffer.from(text), false);
+  }
 
   /** Closes both sides for a reason of our own. */
   end(code: number, reason: string): void {
@@ -227,7 +248,7 @@ export class Tunnel implements SocketEvents, GateEvents, PausableSource {
       return this.end(TOKEN_EXPIRED, 'the credentials have expired');
     if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor) return this.#closeSlow();
     if (lifetime > 0 && now - this.openedAt > lifetime)
-      return this.end(SERVICE_RESTART, 'the socket is old: connect again');
+      return this.end(SERVICE_RESTART, withRetryHint('the socket is old: connect again'));
     if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
     this.#checkService(now);
   }

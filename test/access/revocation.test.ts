@@ -65,6 +65,46 @@ describe.each([
   });
 });
 
+describe('a user who is banned', () => {
+  it('is let in by no new token either, until the ban is lifted', async () => {
+    const premises = await open();
+    const { file } = premises.gateway;
+    const banUntil = Math.floor(Date.now() / 1000) + 3600;
+    expect(
+      (await premises.change('POST', '/revocations', { user: 'alice', provider: 'ours', banUntil })).status,
+    ).toBe(201);
+    const fresh = tokenOf({ jti: 'fresh' });
+    expect(await settles(asking(premises, fresh), 401)).toBeLessThan(1000);
+    await settles(asking(premises, fresh, '/b'), 200);
+    const lift = '/revocations?user=alice&provider=ours';
+    expect((await premises.gateway.ask(lift, { method: 'DELETE' })).status).toBe(200);
+    expect((await premises.gateway.ask(lift, { method: 'DELETE' })).status).toBe(404);
+    await premises.audited({ event: 'admin.user.unban', user: 'alice' });
+    await eventually(async () => (await premises.ask('/a', { token: tokenOf() })).status === 200);
+    const ban = ['revoke', '--user', 'alice', '--provider', 'ours', '-c', file];
+    expect((await sluice(...ban, '--ban-until', '7d')).code).toBe(0);
+    expect(await settles(() => premises.ask('/a', { token: tokenOf() }), 401)).toBeLessThan(1500);
+    expect((await sluice(...ban, '--lift')).code).toBe(0);
+    expect(await sluice(...ban, '--lift')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('not banned'),
+    });
+    await eventually(async () => (await premises.ask('/a', { token: tokenOf() })).status === 200);
+  });
+
+  it.each([
+    [{ tokenId: '1', provider: 'ours', banUntil: 1 }, 'banUntil goes with user'],
+    [{ user: 'alice', provider: 'ours', banUntil: 'soon' }, 'banUntil'],
+  ])('%j makes no sense', async (body, says) => {
+    const premises = await open();
+    const answer = await premises.change('POST', '/revocations', body);
+    expect({ status: answer.status, detail: answer.body.detail }).toEqual({
+      status: 400,
+      detail: expect.stringContaining(says),
+    });
+  });
+});
+
 it('opaque tokens of a user are dead, although the authorisation server knows nothing of it', async () => {
   const issuer = await startIssuer();
   const tokens = { type: 'introspection', url: issuer.introspectionUrl, ...CLIENT, ttl: '1h' };

@@ -22,6 +22,7 @@ describe('a configuration', () => {
       admin: { host: '127.0.0.1', port: 9901, token: null },
       workers: 'auto',
       redis: null,
+      channels: { memory: 134_217_728, max: 100_000, maxMessage: 65_536 },
       data: null,
       auth: {
         providers: {},

@@ -5,7 +5,7 @@ import { mistakesIn } from './mistakes.ts';
 describe('an unknown option', () => {
   it('is named at its key, with what was meant and what is allowed', () => {
     expect(mistakesIn('listen: 8080\nroutez: []\n')).toEqual([
-      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, plans, defaultPlan, limiter, overload, drain, log, accessLog, zone, services, discovery, registry, routes, defaults; did you mean routes?',
+      '2:1  routez  unknown option "routez"; expected one of listen, admin, workers, redis, data, auth, limits, plans, defaultPlan, limiter, overload, channels, drain, log, accessLog, zone, services, discovery, registry, routes, defaults; did you mean routes?',
     ]);
   });
 
@@ -50,7 +50,7 @@ describe('a value of the wrong kind', () => {
     [
       'a text where a mapping belongs',
       'drain: 5s',
-      '1:8  drain  "5s" is not allowed here; expected a mapping with delay, timeout',
+      '1:8  drain  "5s" is not allowed here; expected a mapping with delay, timeout, sockets',
     ],
     ['a mapping where a list belongs', 'routes: { a: 1 }', '1:9  routes  is a mapping; expected a list'],
     [

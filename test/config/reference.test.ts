@@ -10,6 +10,7 @@ import {
   type JsonSchema,
 } from '../../src/config/reference/json-schema.ts';
 import { configurationReference } from '../../src/config/reference/markdown.ts';
+import { filterOptions } from '../../src/config/schema/route.ts';
 import { filters } from '../../src/filters/index.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -119,6 +120,12 @@ describe('config/demo.yaml', () => {
     const result = loadConfig(demo, {});
     expect(result).toMatchObject({ ok: true, warnings: [] });
   });
+});
+
+it('each filter has its options in the schema, and its defaults are those of the schema', () => {
+  expect(Object.keys(filterOptions.shape)).toEqual(filters.map(({ name }) => name));
+  const unnamed = filters.find(({ name }) => name === 'requestSize')?.unnamed;
+  expect(unnamed).toEqual(filterOptions.shape.requestSize.parse({}));
 });
 
 it('no filter has the name of another option of routes', () => {

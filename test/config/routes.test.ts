@@ -13,15 +13,15 @@ describe('who answers for a route', () => {
 
   it('must be said', () => {
     expect(mistakesIn('routes:\n  - name: a\n    match: { path: / }\n')).toEqual([
-      '2:5  routes[0]  the route says nothing about who answers; expected exactly one of service, respond, redirect, builtin',
+      '2:5  routes[0]  the route says nothing about who answers; expected exactly one of service, respond, redirect, builtin, channels',
     ]);
   });
 
   it('must be said once', () => {
     const text = `${SERVICES}routes:\n  - name: a\n    match: { path: / }\n    service: quotes\n    redirect: /b\n    respond: {}\n`;
     expect(mistakesIn(text)).toEqual([
-      '6:5  routes[0].redirect  service and redirect exclude each other; expected exactly one of service, respond, redirect, builtin',
-      '7:5  routes[0].respond  service and respond exclude each other; expected exactly one of service, respond, redirect, builtin',
+      '6:5  routes[0].redirect  service and redirect exclude each other; expected exactly one of service, respond, redirect, builtin, channels',
+      '7:5  routes[0].respond  service and respond exclude each other; expected exactly one of service, respond, redirect, builtin, channels',
     ]);
   });
 });

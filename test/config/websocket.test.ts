@@ -105,6 +105,16 @@ describe('what one socket may do', () => {
     ).toEqual(mistakes);
   });
 
+  it('is not for channels', () => {
+    const text = `routes:
+  - { name: feed, match: { path: /feed }, channels: { allow: ['a.*'] }, websocket: { pings: off, compression: shared } }
+`;
+    expect(mistakesIn(text).map((mistake) => mistake.split('  ').slice(1).join('  '))).toEqual([
+      'routes[0].websocket.pings  pings is for sockets to a service, and this route has channels',
+      'routes[0].websocket.compression  compression is for sockets to a service, and this route has channels',
+    ]);
+  });
+
   it('has positions, in a schema too', () => {
     const text = `services: { game: { endpoints: ["http://127.0.0.1:9001"] } }
 routes:

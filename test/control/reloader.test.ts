@@ -93,8 +93,7 @@ function create({ hold = false, outcomes = [] }: { hold?: boolean; outcomes?: Ap
   const held = Promise.withResolvers<void>();
   const changes: number[] = [];
   const reloader = new Reloader({
-    file,
-    env: {},
+    read: async () => loadConfig(file, {}),
     log: createLog({ write() {} }, 'silent', {}),
     first: { config: loaded.config, generation: 1 },
     async apply({ generation }: InForce) {

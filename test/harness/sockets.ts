@@ -163,7 +163,7 @@ export interface Frame {
   payload: Buffer;
 }
 
-/** A client on a bare socket, behind a handshake that was taken. */
+/** One end of a WebSocket on a bare socket, behind a handshake that was taken. */
 export class FrameClient {
   readonly socket: Socket;
   readonly frames: Frame[] = [];
@@ -216,12 +216,14 @@ export class FrameClient {
         length = Number(this.#bytes.readBigUInt64BE(2));
         at = 10;
       }
+      const masked = (second & 0x80) !== 0;
+      if (masked) at += 4;
       if (this.#bytes.length < at + length) return;
-      this.frames.push({
-        opcode: first & 0x0f,
-        fin: (first & 0x80) !== 0,
-        payload: Buffer.from(this.#bytes.subarray(at, at + length)),
-      });
+      const payload = Buffer.from(this.#bytes.subarray(at, at + length));
+      const key = this.#bytes.subarray(at - 4, at);
+      if (masked)
+        for (let i = 0; i < length; i++) payload[i] = (payload[i] as number) ^ (key[i % 4] as number);
+      this.frames.push({ opcode: first & 0x0f, fin: (first & 0x80) !== 0, payload });
       this.#bytes = this.#bytes.subarray(at + length);
     }
   }

@@ -68,8 +68,7 @@ export async function superviseWorkers({
     inForce: () => reloader.inForce,
   });
   const reloader = new Reloader({
-    file,
-    env: {},
+    read: async () => loadConfig(file, {}),
     log,
     first: { config: loaded.config, generation: 1 },
     apply: (next) => supervisor.apply(next),

@@ -36,8 +36,9 @@ it('bounds the socket that is opened meanwhile, and gives back what opening gave
   const app = uws.App();
   const twice = 2 * 208 * 1024; // the kernel doubles what it is asked for
   expect(receiveBuffers()).not.toContain(twice);
-  const opened = withBoundedReceiveBuffer(() => app.listen('127.0.0.1', 0, () => {}));
+  const { opened, descriptors } = withBoundedReceiveBuffer(() => app.listen('127.0.0.1', 0, () => {}));
   expect(opened).toBe(app);
+  expect(descriptors).toHaveLength(1);
   expect(receiveBuffers()).toContain(twice);
   app.close();
 });

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { withAllCloseCodes } from '../../src/listen/addon/close-codes.js';
 import { wantsGlibc238, withoutGlibc238 } from '../../src/listen/addon/glibc.js';
 import { loadUws, type us_listen_socket } from '../../src/listen/addon/uws.js';
 
@@ -66,6 +67,26 @@ describe('the copy for older C libraries', () => {
   });
 });
 
+describe('the copy that reads all close codes', () => {
+  /** Two numbers each: x86-64 has three of their bytes as they were, AArch64 has them across bytes. */
+  test.each([
+    ['x64', [12, 9, 0xac, 0xc1, 0x0b, 0x07]],
+    ['arm64', [0xd2, 0xde, 0xb1, 0x05, 0x2e, 0x1f]],
+  ])('differs from the %s binary in two numbers at four places', (arch, bytes) => {
+    const source = readFileSync(binary(arch));
+    const changes = differences(source, withAllCloseCodes(source)!);
+    expect(changes.flat()).toEqual(Array.from({ length: 4 }, () => bytes).flat());
+  });
+
+  test('is not made of what is not known', () => {
+    const source = readFileSync(binary('x64'));
+    const once = withAllCloseCodes(source)!;
+    expect(withAllCloseCodes(once)).toBeNull();
+    expect(withAllCloseCodes(Buffer.alloc(0))).toBeNull();
+    expect(withAllCloseCodes(readFileSync(import.meta.filename))).toBeNull();
+  });
+});
+
 describe.skipIf(process.platform !== 'linux')('the folder of the copy', () => {
   let folder = '';
   let cache = '';
@@ -96,9 +117,8 @@ describe.skipIf(process.platform !== 'linux')('the folder of the copy', () => {
 
     expect(opened).toEqual(['function', 'function', 'function', 'function']);
     expect(copies(cache)).toHaveLength(1);
-    expect(readFileSync(copies(cache)[0]!).equals(withoutGlibc238(readFileSync(binary(process.arch))))).toBe(
-      true,
-    );
+    const image = withoutGlibc238(withAllCloseCodes(readFileSync(binary(process.arch)))!);
+    expect(readFileSync(copies(cache)[0]!).equals(image)).toBe(true);
     expect(statSync(cache).mode & 0o777).toBe(0o700);
   });
 

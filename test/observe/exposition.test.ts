@@ -107,6 +107,18 @@ function busyGateway(): GatewayFacts {
     resilience: metrics.resilience.flush(),
     providers: new Map([['players', { accepted: 2, refused: { expired: 1 }, cacheHits: 1, cacheMisses: 2 }]]),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
+    channels: {
+      sockets: 2,
+      streams: 1,
+      subscriptions: 3,
+      channels: 1,
+      delivered: 9,
+      behind: 1,
+      caughtUp: 1,
+      gaps: 0,
+      recovered: 2,
+      notRecovered: 1,
+    },
     sockets: {
       open: 2,
       opened: 3,
@@ -117,6 +129,11 @@ function busyGateway(): GatewayFacts {
         ['game', Object.assign(new PolicyCounts(), { conflated: 3, pausing: 1, unfit: 2, delayed: 1 })],
       ]),
       waiting: { client: 10, service: 20 },
+      handshakes: new Map([['accepted 101', 2]]),
+      hops: {
+        in: { times: Uint32Array.of(20, 3, 900, 1), sumMs: 0.96 },
+        out: { times: Uint32Array.of(), sumMs: 0 },
+      },
     },
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     waits: new Map([
@@ -159,6 +176,14 @@ function busyGateway(): GatewayFacts {
     quotas: () => ({ thresholds: { counts: new Map([['daily', 1]]) } }),
     endpoints: () => [{ service: 'quotes', endpoint: 'http://a', sent: 5, inFlight: 1 }],
     services: () => [service()],
+    channels: () => ({
+      counts: () => ({ published: 3, refused: 1, broadcasts: 2 }),
+      logCounts: () => ({
+        redis: { connected: true, healed: 2, gaps: 1, failures: 3 },
+        publications: { taken: 5, refused: 1, leads: true },
+        sources: { wanted: 2, connected: 1, opened: 3, lost: 2, messages: 40 },
+      }),
+    }),
     limitSync: () => new SyncCounts(),
     reloads: { ok: 1, refused: 0, failed: 0, partial: 0 },
   };

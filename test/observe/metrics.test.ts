@@ -191,6 +191,7 @@ function report(metrics: WorkerMetrics): WorkerReport {
     providers: new Map(),
     decisions: new Map([['policy', { allowed: 1, denied: 0, failed: 0, cacheHits: 2, lastFailure: '' }]]),
     sockets: null,
+    channels: null,
     limits: new Map([['perUser', { admitted: 3, refused: 1, shadowed: 0, noRoom: 0 }]]),
     waits: new Map(),
     adaptive: new Map(),

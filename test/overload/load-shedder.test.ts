@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { OVERLOADED } from '../../src/errors.ts';
 import { Exchange } from '../../src/exchange.ts';
+import { TICK_MS } from '../../src/overload/lateness.ts';
 import { type Ceilings, LoadShedder } from '../../src/overload/load-shedder.ts';
-import { PRIORITIES, type Priority, SIGNALS } from '../../src/overload/overload.ts';
+import { LOOP_DELAY, PRIORITIES, type Priority, SIGNALS } from '../../src/overload/overload.ts';
 import { CONTINUE } from '../../src/pipeline.ts';
 import { noting } from './log-lines.ts';
 
@@ -123,6 +124,30 @@ describe('a calm gateway', () => {
 });
 
 describe('the delay of the event loop', () => {
+  it('ends a turn that lasts: once the loop has been late, what comes too late in a turn is refused, by class', () => {
+    const { shedder, ask } = gateway({ loopDelayMs: 25 }, () => 0.5);
+    const admitted = (at: number) => PRIORITIES.map((priority) => ask(priority, new Exchange(at)));
+    for (let now = 0; now <= 100; now += TICK_MS) shedder.tick(now);
+    // A turn of 300 ms, out of a calm: nobody knows that it is not a single pause.
+    expect(admitted(399)).toEqual([true, true, true]);
+    shedder.tick(400);
+    // The timer is due at 450: the turn that goes on beyond it is looked at.
+    expect(admitted(474)).toEqual([true, true, true]);
+    expect(admitted(476)).toEqual([false, true, true]);
+    expect(admitted(501)).toEqual([false, false, true]);
+    expect(admitted(551)).toEqual([false, false, false]);
+    const shed = shedder.report().shed;
+    expect(PRIORITIES.map((_, c) => shed[c * SIGNALS.length + LOOP_DELAY])).toEqual([3, 2, 1]);
+  });
+
+  it('looks at no request again when five turns were short', () => {
+    const { shedder } = gateway({ loopDelayMs: 25 });
+    for (const now of [0, 50, 400]) shedder.tick(now);
+    expect(shedder.calmUpTo).toBe(-1);
+    for (let now = 450; now <= 650; now += TICK_MS) shedder.tick(now);
+    expect(shedder.calmUpTo).toBeGreaterThan(1e6);
+  });
+
   it('refuses the lowest class first, more with each step, and the next one only when that is not enough', () => {
     const { refused, steps } = gateway({ loopDelayMs: 50 });
     const traffic = () => void PRIORITIES.map((priority) => refused(priority));

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,6 +54,27 @@ test('nothing is reloaded any more once the drain has begun', async () => {
   await gateway.logged((line) => line.msg === 'SIGHUP ignored');
   expect(await gateway.exited).toBe(0);
   expect(gateway.log.map((line) => line.msg)).not.toContain('configuration reloaded');
+});
+
+test('the file is read by a process that ends; clients are served meanwhile, and if it is killed nothing has changed', async () => {
+  const gateway = await startGateway(saying('one', { workers: 1 }));
+  expect(childrenOf(gateway.pid)).toEqual([]);
+  rmSync(gateway.file);
+  // Reading it does not end.
+  execFileSync('mkfifo', [gateway.file]);
+  const refused = gateway.reload();
+  const [reader] = await eventually(() => childrenOf(gateway.pid).length > 0 && childrenOf(gateway.pid));
+  expect(await answers(gateway)).toEqual(new Set(['one']));
+  process.kill(Number(reader), 'SIGKILL');
+  const { status, body } = await refused;
+  expect(status).toBe(422);
+  expect(body.mistakes[0].message).toBe(
+    'the file cannot be read: the process that reads it ended with SIGKILL',
+  );
+  rmSync(gateway.file);
+  gateway.write(saying('two', { workers: 1 }));
+  expect((await gateway.reload()).status).toBe(200);
+  expect(await answers(gateway)).toEqual(new Set(['two']));
 });
 
 test('the admin API swaps it, and says what became of it', async () => {

@@ -1,13 +1,14 @@
 /** Handshakes that are refused: by the gateway, by its filters, by the service. */
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
 import {
   dial,
   echo,
   HANDSHAKE,
   openSocket,
+  SocketClient,
   type SocketService,
   startSocketService,
 } from '../harness/sockets.ts';
@@ -15,6 +16,7 @@ import {
 let service: SocketService;
 let broken: Server;
 let gateway: RunningGateway;
+let neighbour: SocketClient;
 /** What the broken service answers, by path. */
 const ANSWERS: Record<string, string> = {
   '/no-accept': 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
@@ -86,9 +88,19 @@ beforeAll(async () => {
       { name: 'nobody', match: { path: '/nobody' }, service: 'nobody', websocket: true },
     ],
   });
+  // Opened by hand: it outlives each test.
+  neighbour = new SocketClient(`${gateway.url}/game/neighbour`);
+  await neighbour.opened;
+});
+
+/** Whatever has been refused, the other sockets have not noticed. */
+afterEach(async () => {
+  neighbour.socket.send('well?');
+  expect(await neighbour.next()).toBe('well?');
 });
 
 afterAll(async () => {
+  neighbour?.socket.terminate();
   await gateway?.stop();
   await service?.close();
   broken?.close();

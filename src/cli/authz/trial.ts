@@ -1,9 +1,9 @@
 /** Judges cases as the gateway would: finds the route, then passes its door. Nothing goes over the network. */
 import type { Route } from '../../config/build.js';
+import type { AuthOptions } from '../../config/schema/filters/auth.js';
 import type { RouteConfig } from '../../config/schema/route.js';
 import type { Config } from '../../config/schema.js';
 import { Exchange } from '../../exchange.js';
-import type { AuthOptions } from '../../filters/auth.js';
 import { NO_OVERLOAD } from '../../overload/overload.js';
 import { allowedServices, serviceParameter } from '../../route/dynamic.js';
 import { normalHost } from '../../route/host.js';

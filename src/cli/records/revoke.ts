@@ -1,11 +1,12 @@
+import { RecordFault } from '../../services/records/record-fault.js';
 import { checkProvider, RevocationList } from '../../services/records/revocation-list.js';
 import { type Command, UsageError } from '../command.js';
 import { momentOption, printJson, RECORD_OPTIONS, withStore } from './store.js';
 
 export const revoke: Command = {
-  usage: '(--user USER | --token-id JTI) --provider NAME -c FILE [--json]',
+  usage: '(--user USER [--ban-until WHEN | --lift] | --token-id JTI) --provider NAME -c FILE [--json]',
   description: `Voids all tokens and sessions that a user of a provider has been given so far, or one token. With the gateway running, no
-worker of any machine takes them a second later. New logins are not affected.`,
+worker of any machine takes them a second later, and their open WebSockets are closed. New logins are not affected, unless the user is banned.`,
   options: {
     user: { type: 'string', value: 'USER', description: 'Whose tokens and sessions.' },
     'token-id': { type: 'string', value: 'JTI', description: 'Which token: its claim "jti".' },
@@ -20,6 +21,12 @@ worker of any machine takes them a second later. New logins are not affected.`,
       value: 'WHEN',
       description: 'When the token expires: time, or duration from now. Default: 30d.',
     },
+    'ban-until': {
+      type: 'string',
+      value: 'WHEN',
+      description: 'Nor what the user is given until then: time, or duration from now.',
+    },
+    lift: { type: 'boolean', description: 'Ends a ban. What was issued before stays void.' },
     ...RECORD_OPTIONS,
   },
   run(input) {
@@ -28,21 +35,23 @@ worker of any machine takes them a second later. New logins are not affected.`,
     if ((user === undefined) === (tokenId === undefined)) throw new UsageError('give --user or --token-id');
     const untilMs = momentOption(input, 'until');
     if (user !== undefined && untilMs !== undefined) throw new UsageError('--until goes with --token-id');
+    const bannedMs = momentOption(input, 'ban-until');
+    const lift = input.flag('lift');
+    if (user === undefined && (lift || bannedMs !== undefined))
+      throw new UsageError('--ban-until and --lift go with --user');
+    if (lift && bannedMs !== undefined) throw new UsageError('give --ban-until or --lift');
     return withStore(input, async (store, { auth }) => {
       const provider = input.needed('provider');
       checkProvider(provider, auth.providers);
       const revocations = new RevocationList(store);
+      if (lift) return await liftBan(revocations, provider, user as string, input.flag('json'));
       const done =
         user !== undefined
-          ? { provider, user, before: await revocations.revokeUser(provider, user) }
+          ? { provider, user, before: await revocations.revokeUser(provider, user, secondsOf(bannedMs)) }
           : {
               provider,
               tokenId,
-              until: await revocations.revokeToken(
-                provider,
-                tokenId as string,
-                untilMs === undefined ? undefined : Math.ceil(untilMs / 1000),
-              ),
+              until: await revocations.revokeToken(provider, tokenId as string, secondsOf(untilMs)),
             };
       if (input.flag('json')) printJson(done);
       else
@@ -52,3 +61,19 @@ worker of any machine takes them a second later. New logins are not affected.`,
     });
   },
 };
+
+function secondsOf(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.ceil(ms / 1000);
+}
+
+async function liftBan(
+  revocations: RevocationList,
+  provider: string,
+  user: string,
+  asJson: boolean,
+): Promise<void> {
+  if (!(await revocations.liftBan(provider, user)))
+    throw new RecordFault('missing', `"${user}" of ${provider} is not banned`);
+  if (asJson) printJson({ provider, user });
+  else process.stdout.write(`lifted: ${user} may come back\n`);
+}

@@ -4,8 +4,8 @@ import { RecordFault } from '../../services/records/record-fault.js';
 import { MOMENTS, momentIn, SPANS, spanIn } from '../../services/records/time-words.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import { StoreFault } from '../../services/store/store-fault.js';
-import { FAILED, type Input, OK, type Option, UsageError } from '../command.js';
-import { CONFIG_OPTION, readConfiguration } from '../configuration.js';
+import { CONFIG_OPTION, FAILED, type Input, OK, type Option, UsageError } from '../command.js';
+import { readConfiguration } from '../configuration.js';
 
 /** Options of every one of them. */
 export const RECORD_OPTIONS = {

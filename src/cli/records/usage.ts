@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import type { UsageRow } from '../../services/limits/quotas/usage.js';
 import type { UsageBook, UsageSpan } from '../../services/limits/quotas/usage-book.js';
 import { RecordFault } from '../../services/records/record-fault.js';
-import { type Command, UsageError } from '../command.js';
-import { CONFIG_OPTION } from '../configuration.js';
+import { CONFIG_OPTION, type Command, UsageError } from '../command.js';
 import { printJson, printTable, remark, withStore } from './store.js';
 
 const PAGE = 500;

@@ -3,13 +3,13 @@ import { paramNames } from '../../route/pattern.js';
 import { routeConflicts } from '../../route/table.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Draft, DraftRoute } from '../draft.js';
-import type { RouteConfig } from '../schema/route.js';
+import type { FilterOptions, RouteConfig } from '../schema/route.js';
 import { formatSize } from '../units.js';
 import { checkAllow, checkDynamicRoute, isDynamic } from './dynamic-routes.js';
 import { checkHeaderOperations, checkRespondHeaders, checkTemplate } from './headers.js';
 import type { Report } from './report.js';
 
-const TARGETS = ['service', 'respond', 'redirect', 'builtin'] as const;
+const TARGETS = ['service', 'respond', 'redirect', 'builtin', 'channels'] as const;
 
 /** What the routes say about each other, about services, and about their own paths. */
 export function checkRoutes(draft: Draft, report: Report): void {
@@ -22,6 +22,7 @@ export function checkRoutes(draft: Draft, report: Report): void {
     checkPath(item.index, item.route, report);
     checkRewrite(item.index, item.route, item.raw, report);
     checkWebSocket(item, draft.settings.listen.maxMessageBytes, report);
+    checkRefresh(item, draft.settings.defaults, report);
     checkValues(item.index, item.route, report);
   }
   checkConflicts(draft.routes, report);
@@ -128,12 +129,12 @@ function checkRewrite(
 function checkWebSocket({ index, route, raw }: DraftRoute, mostBytes: number, report: Report): void {
   const path = ['routes', index, 'websocket'];
   if (!route?.websocket) return;
-  if (!Object.hasOwn(raw, 'service')) {
+  if (!Object.hasOwn(raw, 'service') && !Object.hasOwn(raw, 'channels')) {
     report.mistake({
       path,
       at: 'key',
-      message: 'sockets are opened to a service, and this route has none',
-      expected: 'a service beside it',
+      message: 'sockets are opened to a service or to channels, and this route has neither',
+      expected: 'a service or channels beside it',
     });
   }
   if (route.websocket.maxMessage <= mostBytes) return;
@@ -141,6 +142,16 @@ function checkWebSocket({ index, route, raw }: DraftRoute, mostBytes: number, re
     path: report.written([...path, 'maxMessage'], path),
     message: `messages of ${formatSize(route.websocket.maxMessage)} are more than the listener reads`,
     expected: `at most listen.maxMessageBytes, which is ${formatSize(mostBytes)}`,
+  });
+}
+
+function checkRefresh({ index, route }: DraftRoute, defaults: FilterOptions, report: Report): void {
+  const auth = route?.filters.auth === undefined ? defaults.auth : route.filters.auth;
+  if (!route?.websocket?.refresh || auth) return;
+  report.mistake({
+    path: ['routes', index, 'websocket', 'refresh'],
+    message: 'nobody is asked for credentials here, so there are none to be renewed',
+    expected: 'auth beside websocket',
   });
 }
 

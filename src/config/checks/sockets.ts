@@ -13,11 +13,29 @@ export function checkSockets({ routes }: Draft, folder: string, report: Report):
   checkCompression(routes, report);
   for (const item of routes) {
     const { index, route } = item;
+    checkChannelSockets(item, report);
     checkConflation(item, report);
     const schema = route?.websocket?.schema;
     const path = ['routes', index, 'websocket', 'schema'];
     if (schema?.json !== undefined) checkSchema(schema.json, [...path, 'json'], report);
     if (schema?.file !== undefined) checkFile(schema.file, folder, [...path, 'file'], report);
+  }
+}
+
+/** Options of sockets that pass through. */
+const OF_SERVICES = ['conflate', 'messages', 'pings', 'schema', 'compression'] as const;
+
+/** What would be accepted and ignored. */
+function checkChannelSockets({ index, raw }: DraftRoute, report: Report): void {
+  const written = raw.websocket;
+  if (!Object.hasOwn(raw, 'channels') || typeof written !== 'object' || written === null) return;
+  for (const option of OF_SERVICES) {
+    if (!Object.hasOwn(written, option)) continue;
+    report.mistake({
+      path: ['routes', index, 'websocket', option],
+      at: 'key',
+      message: `${option} is for sockets to a service, and this route has channels`,
+    });
   }
 }
 

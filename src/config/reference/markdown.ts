@@ -1,6 +1,6 @@
 /** Writes docs/configuration.md from the schema. */
-import { filters } from '../../filters/index.js';
 import { variableNames } from '../../template.js';
+import { filterOptions } from '../schema/route.js';
 import { configJsonSchema, type JsonSchema } from './json-schema.js';
 
 const INTRODUCTION = `# Configuration
@@ -23,21 +23,22 @@ for editors. This page is generated from the same schema by \`npm run docs\`.
 - Names of files are taken from the folder of the configuration file.
 `;
 
+const FILTERS: readonly string[] = Object.keys(filterOptions.shape);
+
 /** The whole page, Markdown. */
 export function configurationReference(): string {
   const root = configJsonSchema();
   const sections = [section('Top level', root, '')];
-  for (const filter of filters) {
-    const options = root.properties?.defaults?.properties?.[filter.name];
-    if (options !== undefined) sections.push(section(`Filter \`${filter.name}\``, options, filter.name));
+  for (const name of FILTERS) {
+    const options = root.properties?.defaults?.properties?.[name];
+    if (options !== undefined) sections.push(section(`Filter \`${name}\``, options, name));
   }
   return `${INTRODUCTION}\n${sections.join('\n')}`;
 }
 
 /** A table of the options of a mapping, then a section for each mapping inside it. */
 function section(title: string, mapping: JsonSchema, path: string): string {
-  const filterNames: readonly string[] = filters.map(({ name }) => name);
-  const ownFilters = (name: string) => isFilterHolder(path) && filterNames.includes(name);
+  const ownFilters = (name: string) => isFilterHolder(path) && FILTERS.includes(name);
   const rows: string[] = [];
   const inner: string[] = [];
   for (const [name, option] of Object.entries(mapping.properties ?? {})) {

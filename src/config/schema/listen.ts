@@ -217,6 +217,19 @@ export const drain = z
         description: 'How long running exchanges may take to end before they are cut.',
         examples: ['5m'],
       }),
+    sockets: duration()
+      .optional()
+      .meta({
+        description:
+          'Over how long WebSockets are closed, evenly and in no order, when the gateway leaves or a reload closes them. Absent: half of `timeout`.',
+        examples: ['20s', 0],
+      }),
+  })
+  .superRefine(({ sockets, timeout }, context) => {
+    if (sockets === undefined || sockets <= timeout) return;
+    const params = { expected: 'at most `timeout`' };
+    const message = 'sockets would be cut before it is their turn';
+    context.addIssue({ code: 'custom', path: ['sockets'], message, params });
   })
   .prefault({})
   .meta({ description: 'How the gateway leaves after SIGTERM.' });

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { filters } from '../../filters/index.js';
 import { byHeader, distinct, notEmpty } from '../collections.js';
 import {
   headerValue,
@@ -14,18 +13,27 @@ import {
   text,
 } from '../fields.js';
 import { reject } from '../units.js';
+import { routeChannels } from './channels.js';
+import { auth } from './filters/auth.js';
+import { headers } from './filters/headers.js';
+import { idempotency } from './filters/idempotency.js';
+import { limit } from './filters/limit.js';
+import { priority } from './filters/priority.js';
+import { requestSize } from './filters/request-size.js';
 import { fallback } from './resilience/fallback.js';
 import { lowerCaseKeys, respond } from './resilience/respond.js';
 import { routeRetries } from './resilience/retries.js';
 import { websocket } from './websocket.js';
 
-type Filters = typeof filters;
-type FilterShape = { [F in Filters[number] as F['name']]: z.ZodOptional<F['schema']> };
-
-/** One optional key for each filter, in the order in which they run. */
-const filterShape = Object.fromEntries(
-  filters.map((filter) => [filter.name, filter.schema.optional()]),
-) as FilterShape;
+/** One optional key for each filter, in the order in which they run: `filters/index.ts`. */
+const filterShape = {
+  priority: priority.optional(),
+  requestSize: requestSize.optional(),
+  auth: auth.optional(),
+  limit: limit.optional(),
+  idempotency: idempotency.optional(),
+  headers: headers.optional(),
+};
 
 /** Options of filters, by the filter's name. */
 export const filterOptions = z.strictObject(filterShape);
@@ -234,6 +242,7 @@ export const route = z
       examples: ['logout', { action: 'login', provider: 'web' }],
     }),
     websocket: websocket.optional(),
+    channels: routeChannels.optional(),
     rewrite: rewrite.prefault({}).meta({ description: 'Changes to the target on its way to the service.' }),
     retries: routeRetries.optional().meta({
       description:
@@ -258,6 +267,7 @@ export const route = z
       builtin,
       rewrite,
       websocket,
+      channels,
       retries,
       fallback,
       ...options
@@ -275,6 +285,7 @@ export const route = z
         ...(retries !== undefined && { retries }),
         ...(fallback !== undefined && { fallback }),
         websocket: websocket ?? null,
+        channels: channels ?? null,
         filters,
       };
     },

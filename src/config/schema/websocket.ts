@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { duration, size } from '../units.js';
+import { count } from '../fields.js';
+import { duration, reject, size } from '../units.js';
 import { rate } from './limits/limits.js';
 import { compression } from './socket/compression.js';
 import { conflate } from './socket/conflate.js';
@@ -7,6 +8,9 @@ import { messageSchema } from './socket/message-schema.js';
 import { messages } from './socket/messages.js';
 
 const MOST_MESSAGE = 2 ** 30 - 1;
+/** Service restart: connect again. */
+const DEFAULT_CLOSE = 1012;
+const CLOSE_CODES = '1000 to 1014 without 1004 to 1006, or 3000 to 4999';
 
 const origin = z
   .string()
@@ -14,6 +18,44 @@ const origin = z
     error: 'an origin such as https://app.example.com, or "null"',
   })
   .transform((value) => value.toLowerCase());
+
+/** What a reload does to sockets when the options of their route have changed. */
+const reload = z
+  .union(
+    [
+      z.enum(['keep', 'drain']),
+      z.literal('close').transform(() => ({ close: DEFAULT_CLOSE })),
+      z.strictObject({
+        close: z
+          .int()
+          .transform((code, context) =>
+            isCloseCode(code)
+              ? code
+              : reject(context, `${code} is no code that a close can have`, CLOSE_CODES),
+          )
+          .meta({ description: 'Code to close with.', examples: [4000] }),
+      }),
+    ],
+    { error: 'keep, drain, close, or a mapping with close: CODE' },
+  )
+  .prefault('keep');
+
+/** For those who come back all at once, as after a restart of another gateway. */
+const handshakes = z.strictObject({
+  rate: rate().meta({ description: 'How many in what time.', examples: ['1000/s'] }),
+  burst: count(1, 10_000_000)
+    .optional()
+    .meta({
+      description: 'How many at once. Absent: the number before the slash of `rate`.',
+      examples: [2000],
+    }),
+  spread: duration({ min: 1000, max: 3_600_000 })
+    .prefault('5s')
+    .meta({
+      description: 'Over how long those that are refused are told to come back: each at a moment of its own.',
+      examples: ['30s'],
+    }),
+});
 
 /** How a route carries WebSockets. */
 const options = z.strictObject({
@@ -86,7 +128,30 @@ const options = z.strictObject({
       description: 'Longest life of a socket, which is then closed with 1012, so that the client comes back.',
       examples: ['12h'],
     }),
+  refresh: z
+    .boolean()
+    .prefault(false)
+    .meta({
+      description:
+        'Whether clients may show new credentials without connecting anew: a text message that begins with `{"op":"auth"` is then for the gateway, and the service never sees it.',
+      examples: [true],
+    }),
+  reload: reload.meta({
+    description:
+      'What becomes of open sockets when a reload changes the options of their route: `keep` (they keep the old ones), `drain` (closed with 1012 over `drain.sockets`), `close` or `{ close: CODE }` (at once). The word of the new configuration counts.',
+    examples: ['drain', { close: 4000 }],
+  }),
+  handshakes: handshakes.optional().meta({
+    description:
+      'Handshakes that the route takes, on all workers together; over it 503 with a `Retry-After` that differs from client to client. Absent: as many as come.',
+    examples: [{ rate: '1000/s', burst: 2000 }],
+  }),
 });
+
+function isCloseCode(code: number): boolean {
+  const known = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
+  return known || (code >= 3000 && code <= 4999);
+}
 
 /** `true`, or a mapping with options. */
 export const websocket = z

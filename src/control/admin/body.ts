@@ -7,10 +7,10 @@ const MOST_BYTES = 64 * 1024;
 export type Body = { readonly value: unknown } | { readonly refusal: Reply };
 
 /** Reads a JSON body. What is refused is not read to its end: the connection closes with the answer. */
-export async function readBody(request: IncomingMessage): Promise<Body> {
-  const bytes = await collect(request);
+export async function readBody(request: IncomingMessage, mostBytes = MOST_BYTES): Promise<Body> {
+  const bytes = await collect(request, mostBytes);
   if (bytes === null) {
-    const refusal = problem(413, 'Body too large', 'at most 64 KiB');
+    const refusal = problem(413, 'Body too large', `at most ${mostBytes / 1024} KiB`);
     return { refusal: { ...refusal, headers: { connection: 'close' } } };
   }
   if (bytes.length === 0) return { value: undefined };
@@ -29,13 +29,13 @@ export async function readBody(request: IncomingMessage): Promise<Body> {
 }
 
 /** null: too many bytes. A client that leaves in the middle gets an answer that nobody reads. */
-async function collect(request: IncomingMessage): Promise<Buffer | null> {
+async function collect(request: IncomingMessage, mostBytes: number): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       bytes += chunk.length;
-      if (bytes > MOST_BYTES) return null;
+      if (bytes > mostBytes) return null;
       chunks.push(chunk);
     }
   } catch {

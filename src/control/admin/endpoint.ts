@@ -4,10 +4,13 @@ import type { Consumers } from '../../services/records/consumers.js';
 import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { RecordStore } from '../../services/store/record-store.js';
 import type { InForce } from '../adoption.js';
+import type { ChannelControl } from '../channels/channel-control.js';
+import type { PresenceControl } from '../channels/presence/presence-control.js';
 import type { RegistryWatch } from '../discovery/registry-watch.js';
 import type { DrainAnswer } from '../endpoints/drain.js';
 import type { QuotaControl } from '../quotas/quota-control.js';
 import type { ReloadResult } from '../reloader.js';
+import type { SocketControl } from '../sockets/socket-control.js';
 import type { WorkerView } from '../worker-slot.js';
 
 /** Where the gateway is in its life. */
@@ -33,8 +36,12 @@ export interface ControlPlane extends GatewayFacts {
   quotas(): QuotaControl | null;
   /** Writes a line of the audit log. Never a secret in it. */
   audit(event: Readonly<Record<string, unknown>>): void;
+  channels(): ChannelControl;
+  presence(): PresenceControl;
   /** Takes an endpoint out or in again; null: workers would not hear of it. */
   drain(service: string, endpoint: string, drained: boolean): DrainAnswer | null;
+  /** Open WebSockets, in all workers. */
+  readonly sockets: SocketControl;
   /** Ends all sessions of a user; resolves with how many. */
   revokeUser(provider: string, user: string): Promise<number>;
 }
@@ -75,8 +82,8 @@ export interface Endpoint {
   readonly summary: string;
   /** Answered without the token: for probes that cannot carry one. */
   readonly open?: boolean;
-  /** Takes a JSON body, or none. */
-  readonly body?: boolean;
+  /** Takes a JSON body, or none; a number: of at most so many bytes, instead of 64 KiB. */
+  readonly body?: boolean | number;
   handle(plane: ControlPlane, call: Call): Reply | Promise<Reply>;
 }
 

@@ -1,11 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../observe/log.js';
+import { channelEndpoints } from '../channels/endpoints.js';
+import { presenceEndpoints } from '../channels/presence/endpoints.js';
 import { registryEndpoints } from '../discovery/registry-endpoints.js';
 import { explainListenError } from '../free-port.js';
 import { serviceEndpoints } from '../health/admin.js';
 import { idempotencyEndpoints } from '../idempotency/endpoints.js';
 import { usageEndpoints } from '../quotas/usage-endpoint.js';
+import { socketEndpoints } from '../sockets/endpoints.js';
 import { readBody } from './body.js';
 import { config, reload } from './configuration.js';
 import { consumerEndpoints } from './consumers.js';
@@ -47,6 +50,9 @@ export const endpoints: readonly Endpoint[] = [
   ...registryEndpoints,
   ...usageEndpoints,
   ...drainEndpoints,
+  ...channelEndpoints,
+  ...socketEndpoints,
+  ...presenceEndpoints,
 ];
 
 /** The operators' door: plain HTTP, for people and probes. Never on the clients' port. */
@@ -117,7 +123,8 @@ export class AdminServer {
       const refusal = problem(405, 'Method not allowed', `${path} takes ${allow}`);
       return { ...refusal, headers: { allow } };
     }
-    const body = endpoint.body === true ? await readBody(request) : { value: undefined };
+    const mostBytes = typeof endpoint.body === 'number' ? endpoint.body : undefined;
+    const body = endpoint.body ? await readBody(request, mostBytes) : { value: undefined };
     if ('refusal' in body) return body.refusal;
     return await endpoint.handle(this.#plane, {
       remote: request.socket.remoteAddress ?? '',

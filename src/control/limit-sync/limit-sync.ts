@@ -155,7 +155,8 @@ export class LimitSync {
       this.counts.failures++;
       ledger.giveUp(round);
       if (!this.#away) this.#goAway(ledger, clock.now(), error as Error);
-      this.#nextBeat = clock.now() + this.#retryMs;
+      // Machines that have lost it together do not all come back in the same instant.
+      this.#nextBeat = clock.now() + this.#retryMs * (0.5 + Math.random());
       this.#retryMs = Math.min(LAST_RETRY_MS, 2 * this.#retryMs);
     }
     this.#show();
@@ -195,7 +196,9 @@ export class LimitSync {
 
   #tellAway(error: Error): void {
     const facts = { reason: error.message, machines: this.#machines };
-    this.#options.log.warn(facts, 'limits are not shared: this machine goes on with its share');
+    const { log } = this.#options;
+    // Not in the same turn as all the rest of a loss: requests wait.
+    setImmediate(() => log.warn(facts, 'limits are not shared: this machine goes on with its share'));
   }
 
   #show(): void {

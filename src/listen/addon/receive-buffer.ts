@@ -26,18 +26,22 @@ const TCP_NOTSENT_LOWAT = 25;
 type Descriptors = ReadonlySet<string>;
 
 /**
- * Opens a listening socket with `open`; the connections it accepts inherit the bound. Linux only, else just opens. Where
- * koffi has no binary for the platform the process is warned and goes on without the bound. `unsentToo`: what waits to be
- * sent is bounded as well.
+ * Opens a listening socket with `open`; the connections it accepts inherit the bound. Gives what that gave, and the descriptors that
+ * were opened: none but on Linux. Where koffi has no binary for the platform the process is warned and goes on without the bound.
+ * `unsentToo`: what waits to be sent is bounded as well.
  */
-export function withBoundedReceiveBuffer<T>(open: () => T, unsentToo = false): T {
-  if (process.platform !== 'linux') return open();
+export function withBoundedReceiveBuffer<T>(
+  open: () => T,
+  unsentToo = false,
+): { opened: T; descriptors: number[] } {
+  if (process.platform !== 'linux') return { opened: open(), descriptors: [] };
   const before = sockets();
   const opened = open();
-  for (const descriptor of sockets()) {
-    if (!before.has(descriptor)) bound(Number(descriptor.split(' ')[0]), unsentToo);
-  }
-  return opened;
+  const descriptors = [...sockets()]
+    .filter((socket) => !before.has(socket))
+    .map((socket) => Number(socket.split(' ')[0]));
+  for (const descriptor of descriptors) bound(descriptor, unsentToo);
+  return { opened, descriptors };
 }
 
 /** The sockets this process has open. Nothing else can open one in between: opening is synchronous. */

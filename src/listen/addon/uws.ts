@@ -1,12 +1,13 @@
 /**
- * Loads uWebSockets.js: the package as it is where the C library allows it, else a copy that older C libraries
- * accept (see glibc.ts). Types of the listener's API come from here too, so that only this file names the package.
+ * Loads uWebSockets.js: a copy that older C libraries accept (see glibc.ts) and that reads all close codes (see close-codes.ts);
+ * where there can be no copy the package as it is. Types of the listener's API come from here too, so that only this file names the package.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
+import { withAllCloseCodes } from './close-codes.js';
 import { wantsGlibc238, withoutGlibc238 } from './glibc.js';
 
 export type {
@@ -48,27 +49,30 @@ export function loadUws(maxHeaderBytes: number): Uws {
 
 function openPackage(): Uws {
   const require = createRequire(import.meta.url);
+  // The name is put together as the package's uws.js does it.
+  const binary = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
   try {
-    return require('uWebSockets.js');
-  } catch (error) {
-    if (!wantsGlibc238(error)) throw error;
-    // The name is put together as the package's uws.js does it.
-    const binary = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
     return openPatched(join(dirname(require.resolve('uWebSockets.js')), binary)) as Uws;
+  } catch (why) {
+    try {
+      return require('uWebSockets.js');
+    } catch (error) {
+      throw wantsGlibc238(error) ? why : error;
+    }
   }
 }
 
 /**
- * Opens the addon `file` from a copy that does not want glibc 2.38. The copy is kept in the user's cache folder,
- * under the hash of its source; it is compared with what it should be before each use, so a damaged one is replaced.
+ * Opens the addon `file` from a copy that does not want glibc 2.38, and reads all close codes. The copy is kept in the user's
+ * cache folder, under its hash; it is compared with what it should be before each use, so a damaged one is replaced.
  *
  * @throws AggregateError when no folder can hold the copy or the copy does not load; Error when `file` cannot be
  *   patched.
  */
 export function openPatched(file: string): unknown {
   const source = readFileSync(file);
-  const patched = withoutGlibc238(source);
-  const name = `uws-${createHash('sha256').update(source).digest('hex')}.node`;
+  const patched = withoutGlibc238(withAllCloseCodes(source) ?? source);
+  const name = `uws-${createHash('sha256').update(patched).digest('hex')}.node`;
   const errors: unknown[] = [];
   for (const candidate of [userCacheFolder, temporaryFolder]) {
     try {

@@ -114,6 +114,14 @@ export class ApiKeyProvider implements Provider {
     return key;
   }
 
+  present(x: Exchange, key: string): void {
+    const fields: string[] = [];
+    for (let i = 0; i < x.headers.length; i += 2) {
+      if (x.headers[i] !== this.privateHeader) fields.push(x.headers[i], x.headers[i + 1]);
+    }
+    x.headers = [...fields, this.privateHeader, key];
+  }
+
   /** When keys were last used (milliseconds since 1970) since the last call, by their ids. */
   takeUsed(): ReadonlyMap<string, number> {
     const used = this.#used;

@@ -1,9 +1,10 @@
 /** What requests share a bucket by, compiled: each part puts itself into the hash. */
-import { isRate, type LimitConfig } from '../../config/schema/limits/limits.js';
+import type { LimitConfig } from '../../config/schema/limits/limits.js';
 import type { QueueConfig } from '../../config/schema/limits/queue.js';
 import type { Exchange } from '../../exchange.js';
 import { claimAt } from '../identity.js';
 import type { KeyHasher } from './key-hash.js';
+import { isRate } from './terms.js';
 
 export type KeyPart = (hasher: KeyHasher, x: Exchange) => void;
 

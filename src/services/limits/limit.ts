@@ -1,5 +1,5 @@
 /** Makes of a limit's definition what the engine decides with. At load time: nothing here runs for a request but `variant`. */
-import { isRate, type LimitConfig, type RateConfig } from '../../config/schema/limits/limits.js';
+import type { LimitConfig, RateConfig } from '../../config/schema/limits/limits.js';
 import { QUOTA } from '../../shared/slots.js';
 import { Adaptive } from './adaptive/adaptive.js';
 import { adaptiveOptions, isOnTrial } from './adaptive/options.js';
@@ -13,6 +13,7 @@ import type { KeyHasher, KeySalt } from './key-hash.js';
 import { type LimitTexts, limitTexts } from './limit-fields.js';
 import type { LimitMemory } from './memory.js';
 import { sharedAlgorithm } from './sync/shared-algorithm.js';
+import { isRate } from './terms.js';
 
 /** A limit with one set of figures; by role there are several. */
 export interface LimitVariant extends Decider {

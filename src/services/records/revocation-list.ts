@@ -26,14 +26,29 @@ export class RevocationList {
     this.#now = now;
   }
 
-  /** Whatever was issued to the user until now. Resolves with the second up to which that counts. */
-  async revokeUser(provider: string, user: string): Promise<number> {
-    const before = this.#nowS();
-    await this.#store.update<UserRevocation>('revocation', userRevocationId(provider, user), (known) => ({
-      before: Math.max(known?.before ?? 0, before),
-      beforeMs: Math.max(known?.beforeMs ?? 0, this.#now()),
+  /**
+   * Whatever was issued to the user until now, or will be until then (seconds since 1970): a ban. Resolves with the second up to
+   * which that counts.
+   */
+  async revokeUser(provider: string, user: string, until = 0): Promise<number> {
+    const id = userRevocationId(provider, user);
+    const now = this.#now();
+    const stored = await this.#store.update<UserRevocation>('revocation', id, (known) => ({
+      before: Math.max(known?.before ?? 0, Math.floor(now / 1000), until),
+      beforeMs: Math.max(known?.beforeMs ?? 0, now, until * 1000),
     }));
-    return before;
+    return stored?.before ?? 0;
+  }
+
+  /** Ends a ban: what is issued from now on counts. False: there is none. */
+  async liftBan(provider: string, user: string): Promise<boolean> {
+    const now = this.#now();
+    let lifted = false;
+    await this.#store.update<UserRevocation>('revocation', userRevocationId(provider, user), (known) => {
+      lifted = known !== undefined && known.beforeMs > now;
+      return lifted ? { before: Math.floor(now / 1000), beforeMs: now } : undefined;
+    });
+    return lifted;
   }
 
   /** One token; `until`: when it expires, in seconds since 1970. Resolves with that. */

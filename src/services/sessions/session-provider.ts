@@ -88,6 +88,21 @@ export class SessionProvider implements Provider {
     return this.#env.shared ? this.#find(sid) : this.#counter.refused(UNKNOWN);
   }
 
+  /** By the session itself: its cookie may have been replaced since. */
+  again({ session = '' }: Identity): Outcome {
+    const { store, now } = this.#env;
+    let id = session;
+    let record = store.get<SessionRecord>('session', id);
+    while (record?.replacedBy !== undefined) {
+      id = record.replacedBy;
+      record = store.get<SessionRecord>('session', id);
+    }
+    if (record === undefined || record.provider !== this.name) return this.#counter.refused(ENDED);
+    if (now() >= Math.min(record.absoluteUntil, record.idleUntil)) return this.#counter.refused(EXPIRED);
+    const { identity, revoked } = this.#knownBy(id, record);
+    return revoked ? this.#counter.refused(REVOKED) : this.#accept(identity);
+  }
+
   /** A redirect to the login. */
   invite(x: Exchange): Promise<Answer | null> {
     return this.begin(x, x.query === '' ? x.path : `${x.path}?${x.query}`);
@@ -193,17 +208,22 @@ export class SessionProvider implements Provider {
     const id = sessionId(sid);
     const record = this.#env.store.get<SessionRecord>('session', id);
     if (record === undefined || record.provider !== this.name) return null;
-    const identity = identityOf(record.claims, {
+    const known = this.#knownBy(id, record);
+    this.#known.set(sid, known);
+    return known;
+  }
+
+  #knownBy(id: string, record: SessionRecord): Known {
+    const said = identityOf(record.claims, {
       method: 'session',
       provider: this.name,
       claims: this.config.claims,
       expiresAt: Math.min(record.absoluteUntil, record.idleUntil),
     });
+    const identity: Identity = Object.freeze({ ...said, session: id });
     bearers.set(identity, `Bearer ${record.accessToken}`);
     const revoked = record.issuedAt <= this.#env.revocations.revokedUserMs(this.name, record.user);
-    const known: Known = { id, record, identity, revoked };
-    this.#known.set(sid, known);
-    return known;
+    return { id, record, identity, revoked };
   }
 
   #forget(changes: readonly Change[] | null): void {

@@ -1,4 +1,5 @@
 /** A connection to Redis that is made when it is needed, and again when it broke. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisPlace } from '../../config/schema/redis.js';
 import { StoreFault } from './store-fault.js';
@@ -50,6 +51,9 @@ export class RedisLink {
 
   async #connect(): Promise<Redis> {
     this.#drop();
+    // All of this is rare, so never compiled: milliseconds of work, during which requests would wait if it were done at once.
+    await nextTurn();
+    if (this.#closed) throw new StoreFault('the store is closed');
     const redis = client(this.#place, this.#answerWithinMs);
     this.#redis = redis;
     // `connect()` itself only says that the connection is closed.

@@ -24,3 +24,23 @@ export function bearerOf({ headers }: Exchange): string | typeof SEVERAL_TOKENS 
     ? value.slice(SCHEME_LENGTH).trim()
     : value.slice(SCHEME_LENGTH);
 }
+
+/** Puts this token in the place of the request's own, in its field and in a cookie of this name. */
+export function presentBearer(x: Exchange, token: string, cookie?: string): void {
+  const fields: string[] = [];
+  for (let i = 0; i < x.headers.length; i += 2) {
+    const name = x.headers[i];
+    if (name === 'authorization') continue;
+    const value =
+      name === 'cookie' && cookie !== undefined ? without(x.headers[i + 1], cookie) : x.headers[i + 1];
+    fields.push(name, value);
+  }
+  x.headers = [...fields, 'authorization', `Bearer ${token}`];
+}
+
+function without(cookies: string, name: string): string {
+  return cookies
+    .split(';')
+    .filter((pair) => pair.split('=', 1)[0].trim() !== name)
+    .join(';');
+}

@@ -124,6 +124,10 @@ export class JwtProvider implements Provider {
     this.#source.take(x);
   }
 
+  present(x: Exchange, token: string): void {
+    this.#source.present(x, token);
+  }
+
   flush(): ProviderCounts {
     return this.#counter.flush();
   }

@@ -2,7 +2,7 @@
 import type { JwtConfig } from '../../config/schema/auth.js';
 import type { Exchange } from '../../exchange.js';
 import { cookieOf, SEVERAL } from '../sessions/cookies.js';
-import { bearerOf, SEVERAL_TOKENS } from './bearer.js';
+import { bearerOf, presentBearer, SEVERAL_TOKENS } from './bearer.js';
 
 const PROTOCOLS = 'sec-websocket-protocol';
 
@@ -41,6 +41,12 @@ export class TokenSource {
       }
     }
     return token;
+  }
+
+  /** Puts this token in the place of whatever the request came with. */
+  present(x: Exchange, token: string): void {
+    x.handshake = false; // what was taken out of it counts no more
+    presentBearer(x, token, this.#cookie);
   }
 }
 

@@ -23,7 +23,8 @@ export interface GateEvents {
   onAdmitted(message: ArrayBuffer, binary: boolean): void;
   /** A text message of our own for the client; false: it is too slow for more. */
   onNotice(text: string): boolean;
-  onBreach(code: number, reason: string): void;
+  /** It has broken a rule that ends the socket. */
+  end(code: number, reason: string): void;
 }
 
 interface Held {
@@ -66,7 +67,7 @@ export class InboundGate {
     if (this.#allowance.take(this.#now(), message.byteLength)) return this.#admit(message, binary);
     if (messages.over === 'delay') return this.#hold(message, binary);
     this.#rules.counts.overRate++;
-    if (messages.over === 'close') return this.#events.onBreach(TOO_MANY_MESSAGES, 'too many messages');
+    if (messages.over === 'close') return this.#events.end(TOO_MANY_MESSAGES, 'too many messages');
     this.#drop(binary, messages.notice, 'MESSAGE_RATE', 'too many messages', this.#allowance.waitMs());
   }
 
@@ -95,7 +96,7 @@ export class InboundGate {
     const fault = schema === null ? null : schema.judge(message);
     if (schema === null || fault === null) return this.#events.onAdmitted(message, binary);
     counts.unfit++;
-    if (schema.over === 'close') return this.#events.onBreach(UNFIT_MESSAGE, 'the message does not fit');
+    if (schema.over === 'close') return this.#events.end(UNFIT_MESSAGE, 'the message does not fit');
     this.#drop(binary, schema.notice, 'MESSAGE_SCHEMA', fault, 0);
   }
 
@@ -115,7 +116,7 @@ export class InboundGate {
     const bytes = message.byteLength + HELD_BYTES;
     if (this.#held.length > 0 && this.#heldBytes + bytes > buffer) {
       counts.overRate++;
-      return this.#events.onBreach(TOO_MANY_MESSAGES, 'too many messages');
+      return this.#events.end(TOO_MANY_MESSAGES, 'too many messages');
     }
     counts.delayed++;
     this.#held.push({ message: message.slice(0), binary });

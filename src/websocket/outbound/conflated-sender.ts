@@ -66,24 +66,29 @@ export class ConflatedSender {
     return this.#queue.leftOutBytes;
   }
 
-  /** The message is only lent. */
-  send(message: Buffer, binary: boolean): void {
+  /** The message is only lent. True: an older one is left out for it. */
+  send(message: Buffer, binary: boolean): boolean {
     const queue = this.#queue;
     if (queue.length === 0) {
       const taken = this.#reader.waiting === 0;
       if (taken && (this.#pace === null || this.#pace.take(this.#now()))) {
-        return this.#reader.send(message, binary);
+        this.#reader.send(message, binary);
+        return false;
       }
       if (taken) this.#wait();
       else this.#conflation.counts.conflating++;
     }
     const { key, isProtected } = this.#conflation.mark(message);
+    let leftOut = false;
     if (isProtected || key === null) queue.putProtected(key, message, binary);
-    else if (queue.putState(key, message, binary)) this.#conflation.counts.conflated++;
-    if (this.#paused || queue.bytes <= this.#conflation.memory) return;
-    this.#paused = true;
-    this.#conflation.counts.pausing++;
-    this.#source.pauseSource();
+    else leftOut = queue.putState(key, message, binary);
+    if (leftOut) this.#conflation.counts.conflated++;
+    if (!this.#paused && queue.bytes > this.#conflation.memory) {
+      this.#paused = true;
+      this.#conflation.counts.pausing++;
+      this.#source.pauseSource();
+    }
+    return leftOut;
   }
 
   /** The client may have taken something. */

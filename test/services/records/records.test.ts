@@ -191,6 +191,22 @@ describe('revocations', () => {
     expect(store.get('revocation', 'user:players:ann')).toEqual({ before: START / 1000, beforeMs: START });
   });
 
+  it('of a user reach into the future for a ban, which only its end or lifting it ends', async () => {
+    const revocations = new RevocationList(store, () => now);
+    const until = START / 1000 + 3600;
+    expect(await revocations.liftBan('players', 'ann')).toBe(false);
+    expect(await revocations.revokeUser('players', 'ann', until)).toBe(until);
+    now += 1000;
+    expect(await revocations.revokeUser('players', 'ann')).toBe(until);
+    expect(await revocations.liftBan('players', 'bob')).toBe(false);
+    expect(await revocations.liftBan('players', 'ann')).toBe(true);
+    expect(store.get('revocation', 'user:players:ann')).toEqual({
+      before: START / 1000 + 1,
+      beforeMs: START + 1000,
+    });
+    expect(await revocations.liftBan('players', 'ann')).toBe(false);
+  });
+
   it('of a token are forgotten when it has expired by itself', async () => {
     const revocations = new RevocationList(store, () => now);
     const until = START / 1000 + 100;

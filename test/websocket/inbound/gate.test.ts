@@ -27,7 +27,7 @@ function premises(
       if (!client.isSlow) notices.push(JSON.parse(text));
       return !client.isSlow;
     },
-    onBreach: (code: number) => void breaches.push(code),
+    end: (code: number) => void breaches.push(code),
   };
   const gate = new InboundGate(rules, events, () => clock.now);
   const say = (text: string, binary = false) => gate.take(new TextEncoder().encode(text).buffer, binary);

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { paramNames } from '../../../route/pattern.js';
 import { needsIdentity } from '../../../services/limits/key-parts.js';
+import { limitOfQuota, PLAN } from '../../../services/limits/terms.js';
 import { didYouMean } from '../../did-you-mean.js';
 import type { Draft, DraftRoute } from '../../draft.js';
 import type { Path } from '../../mistakes.js';
 import type { LimitConfig } from '../../schema/limits/limits.js';
-import { limitOfQuota, PLAN } from '../../schema/limits/plans.js';
 import type { Report } from '../report.js';
 
 type Listed = readonly (string | LimitConfig)[];

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MOST_LIMITS } from '../../../services/limits/decision.js';
+import { limitOfQuota, PLAN } from '../../../services/limits/terms.js';
 import { didYouMean } from '../../did-you-mean.js';
 import type { Draft } from '../../draft.js';
 import type { Path } from '../../mistakes.js';
 import type { LimitConfig } from '../../schema/limits/limits.js';
-import { limitOfQuota, PLAN } from '../../schema/limits/plans.js';
 import type { Report } from '../report.js';
 
 type Listed = readonly (string | LimitConfig)[];

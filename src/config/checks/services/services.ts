@@ -13,6 +13,7 @@ export function checkServices({ raw, services, routes }: Draft, folder: string, 
       raw.service,
       ...allowedServices({ allow: route?.allow }, services),
       ...(route?.fallback ?? []).map(({ service }) => service),
+      route?.channels?.upstream?.service,
     ]),
   );
   for (const [name, service] of services) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRate } from '../../../services/limits/terms.js';
 import { count, headerName, text } from '../../fields.js';
 import { reject } from '../../units.js';
 import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
@@ -267,11 +268,6 @@ interface Unchecked {
   per?: unknown;
   warnAt?: unknown;
   cost?: { header?: string; value?: number; default: number };
-}
-
-/** Whether a `rate` is one for all, not by role. A role could be named `count`: then its value is no number. */
-export function isRate(rate: RateConfig | Record<string, RateConfig>): rate is RateConfig {
-  return typeof rate.count === 'number';
 }
 
 function leastCapacity(rate: Unchecked['rate'], burst: number | undefined): number | undefined {

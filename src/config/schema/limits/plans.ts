@@ -1,11 +1,8 @@
 /** What a caller's plan entitles to: limits, and quotas. */
 import { z } from 'zod';
 import { label } from '../../fields.js';
-import { cost, type LimitConfig, limit, limitKey } from './limits.js';
+import { cost, limit, limitKey } from './limits.js';
 import { amount, per, warnAt } from './quota.js';
-
-/** In the list of a route's limits: those of the caller's plan. */
-export const PLAN = 'plan';
 
 const quota = z.strictObject({
   per: per().meta({
@@ -72,17 +69,3 @@ export const defaultPlan = label()
 
 export type PlanConfig = z.output<typeof plan>;
 export type PlanQuota = z.output<typeof quota>;
-
-/** The limit that a plan's quota is. Its name, which is the same in all plans, is `quota/day`, `quota/24h`. */
-export function limitOfQuota({ requests, ...quota }: PlanQuota): { name: string; config: LimitConfig } {
-  const { per } = quota;
-  const period = typeof per === 'string' ? per : windowName(per);
-  const config = { ...quota, algorithm: 'quota', max: requests, over: 'reject', ipv6Prefix: 64 } as const;
-  return { name: `quota/${period}`, config };
-}
-
-/** `24h`, `30d`, `90m`. */
-export function windowName(ms: number): string {
-  if (ms % 86_400_000 === 0 && ms > 86_400_000) return `${ms / 86_400_000}d`;
-  return ms % 3_600_000 === 0 ? `${ms / 3_600_000}h` : `${ms / 60_000}m`;
-}

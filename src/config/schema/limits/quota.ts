@@ -10,8 +10,6 @@ const SHORTEST_MS = 60_000;
 const LONGEST_MS = 366 * 86_400_000;
 export const MOST_OF_QUOTA = 1_000_000_000;
 const MOST_IN_FLIGHT = 16_383;
-/** A quota that does not say when to warn. */
-export const WARN_AT = 0.8;
 
 export type CalendarPer = 'day' | 'week' | 'month';
 

@@ -1,6 +1,7 @@
 /** The limits of a route by the names they are counted under, and those of each plan. */
 import type { LimitConfig } from '../../../config/schema/limits/limits.js';
-import { limitOfQuota, PLAN, type PlanConfig } from '../../../config/schema/limits/plans.js';
+import type { PlanConfig } from '../../../config/schema/limits/plans.js';
+import { limitOfQuota, PLAN } from '../terms.js';
 
 /** A limit as a route has it. */
 export interface NamedLimit {

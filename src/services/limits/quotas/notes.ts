@@ -2,11 +2,12 @@
  * What a worker tells of quotas, beside counting them: that somebody's first request of a period was counted, so that a
  * list of callers can be shown, and that a key has passed the share at which somebody wants to know.
  */
-import { WARN_AT } from '../../../config/schema/limits/quota.js';
+
 import type { Exchange } from '../../../exchange.js';
 import type { Decision } from '../decision.js';
 import type { LimitVariant } from '../limit.js';
 import type { NamedLimit } from '../plans/named-limits.js';
+import { WARN_AT } from '../terms.js';
 import type { QuotaPer } from './period.js';
 
 export interface QuotaNote {

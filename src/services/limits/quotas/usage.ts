@@ -3,7 +3,7 @@
  * by the same code that makes it for a request, with the seed that outlives the gateway. So nothing but counts is kept,
  * and any caller can be asked for whose name is known.
  */
-import { windowName } from '../../../config/schema/limits/plans.js';
+
 import type { Config } from '../../../config/schema.js';
 import type { Exchange } from '../../../exchange.js';
 import type { Identity } from '../../identity.js';
@@ -11,6 +11,7 @@ import { KeyHasher } from '../key-hash.js';
 import { compileKey } from '../key-parts.js';
 import { countedAs, highestFirst } from '../limit.js';
 import { limitsOfPlan, type NamedLimit, namedLimits } from '../plans/named-limits.js';
+import { windowName } from '../terms.js';
 import { inPeriod, periodAt, type QuotaPer } from './period.js';
 
 /** Whose usage is asked for: a consumer with its keys, or a user. */

@@ -1,0 +1,57 @@
+/**
+ * The service behind the sockets: `node service.ts`. On `/echo` it sends back what it gets. On `/feed` a number asks for so many
+ * bytes at once, in messages of 1 KiB, and a hundred messages a second from then on, whether or not anybody reads them.
+ */
+import type { WebSocket } from '../../src/listen/addon/uws.ts';
+
+type Listeners = typeof import('../../src/listen/addon/uws.ts');
+
+const MESSAGE = Buffer.alloc(1024, 'x');
+const FEED_EVERY_MS = 10;
+
+interface Data {
+  feed: NodeJS.Timeout | undefined;
+}
+
+const { loadUws } = (await import(
+  new URL('../../dist/listen/addon/uws.js', import.meta.url).href
+)) as Listeners;
+const uws = loadUws(16_384);
+const behavior = {
+  maxPayloadLength: 16 * 2 ** 20,
+  maxBackpressure: 0,
+  idleTimeout: 0,
+  sendPingsAutomatically: false,
+} as const;
+
+const app = uws
+  .App()
+  .ws('/echo', {
+    ...behavior,
+    message(ws, message, isBinary) {
+      ws.send(message, isBinary);
+    },
+  })
+  .ws<Data>('/feed', {
+    ...behavior,
+    open(ws) {
+      ws.getUserData().feed = undefined;
+    },
+    message(ws, message) {
+      feed(ws, Number(Buffer.from(message).toString()));
+    },
+    close(ws) {
+      clearInterval(ws.getUserData().feed);
+    },
+  });
+
+function feed(ws: WebSocket<Data>, bytes: number): void {
+  for (let sent = 0; sent < bytes; sent += MESSAGE.length) ws.send(MESSAGE, true);
+  ws.getUserData().feed = setInterval(() => ws.send(MESSAGE, true), FEED_EVERY_MS);
+}
+
+// On all loopback addresses: as many connections to each as there are ports.
+app.listen('0.0.0.0', 0, (socket) => {
+  const port = uws.us_socket_local_port(socket as never);
+  console.log(JSON.stringify({ msg: 'ready', url: `http://127.0.0.1:${port}` }));
+});
