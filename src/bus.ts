@@ -46,7 +46,8 @@ export interface WorkerCalls extends ChannelCalls, SocketCalls {
   /** What was counted since the last report. */
   collect: [null, WorkerReport];
   /** Stop accepting, let what runs end for at most `timeoutMs`, cut the rest. The worker leaves after its answer. */
-  drain: [{ timeoutMs: number }, { cut: number }];
+  /** `handOver`: others listen on the port, and get the connections from now on. */
+  drain: [{ timeoutMs: number; handOver: boolean }, { cut: number }];
 }
 
 /** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */

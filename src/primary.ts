@@ -42,7 +42,7 @@ export interface PrimaryOptions {
   early: EarlySignals;
   /** Instead of the configuration's `workers`. */
   workers?: number;
-  /** Others may listen on the port. */
+  /** Other gateways listen on the port, or will. */
   join?: boolean;
   /** Reload when the file, or a certificate it names, changes. */
   watch: boolean;
@@ -267,7 +267,7 @@ class Primary implements ControlPlane {
     const { delay, timeout } = this.inForce().config.drain;
     this.log.info({ signal, delayMs: delay, timeoutMs: timeout }, 'draining');
     await sleep(delay);
-    const cut = await this.#supervisor.drain(timeout);
+    const cut = await this.#supervisor.drain(timeout, this.#options.join);
     this.log.info({ cut }, 'drained');
     this.#end.resolve(0);
   }

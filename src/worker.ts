@@ -99,19 +99,17 @@ export class GatewayWorker implements WorkerHandlers {
     this.#loopDelay.start();
   };
 
-  /** One after the other, as they came: a certificate takes a moment to be swapped. */
-  apply = (next: WorkerCalls['apply'][0]) => {
-    const turn = this.#applied.then(() => this.#apply(next));
-    this.#applied = turn.catch(() => {});
-    return turn;
-  };
+  apply = (next: WorkerCalls['apply'][0]) => this.#inTurn(() => this.#apply(next));
 
   /** The endpoints of a service have changed: told after a configuration, it is taken after it. */
-  roster = (roster: Roster) => {
-    const turn = this.#applied.then(() => this.#mustRun().gateway.takeRoster(roster));
+  roster = (roster: Roster) => this.#inTurn(() => this.#mustRun().gateway.takeRoster(roster));
+
+  /** One after the other, as they came: a certificate takes a moment to be swapped. */
+  #inTurn(work: () => void | Promise<void>): Promise<void> {
+    const turn = this.#applied.then(work);
     this.#applied = turn.catch(() => {});
     return turn;
-  };
+  }
 
   collect = () => this.#report();
 
@@ -122,14 +120,12 @@ export class GatewayWorker implements WorkerHandlers {
   keys = (set: KeySet) => this.#access.takeKeys(set);
 
   channelNews = (news: WorkerCalls['channelNews'][0]) => this.#channels.take(news);
-
   broadcast = (broadcast: WorkerCalls['broadcast'][0]) => this.#channels.broadcast(broadcast);
-
   attend = (call: WorkerCalls['attend'][0]) => this.#channels.attend(call);
 
   /** A second call joins the first. */
-  drain = ({ timeoutMs }: { timeoutMs: number }) => {
-    this.#drained ??= this.#drain(timeoutMs);
+  drain = ({ timeoutMs, handOver }: WorkerCalls['drain'][0]) => {
+    this.#drained ??= this.#drain(timeoutMs, handOver);
     return this.#drained;
   };
 
@@ -141,7 +137,7 @@ export class GatewayWorker implements WorkerHandlers {
     const failed = (error: Error) =>
       log.error({ err: error.message }, 'the last counts of quotas are not written');
     await this.#limits.rescue(config, failed);
-    const drained = await this.drain({ timeoutMs: config.drain.timeout });
+    const drained = await this.drain({ timeoutMs: config.drain.timeout, handOver: false });
     await this.#limits.rescue(config, failed);
     return drained;
   }
@@ -190,13 +186,13 @@ export class GatewayWorker implements WorkerHandlers {
     await this.#overload.adopt(config);
   }
 
-  async #drain(timeoutMs: number): Promise<{ cut: number }> {
+  async #drain(timeoutMs: number, handOver: boolean): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
     gateway.drain(timeoutMs);
     this.#channels.leave();
     const startedAt = performance.now();
-    await listener.stopAccepting();
+    await listener.stopAccepting(handOver);
     const elapsedMs = () => performance.now() - startedAt;
     const lastClose = () => performance.now() - (this.#sockets.owners?.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>

@@ -12,7 +12,7 @@ type Segments = typeof import('../../src/shared/segment.ts');
 type Endpoints = typeof import('../../src/upstream/endpoint.ts');
 type Exchanges = typeof import('../../src/exchange.ts');
 
-const TICKET = { serviceTicket: 0, endpointTicket: 0, judged: false };
+const TICKET = { serviceTicket: 0, endpointTicket: 0, judged: false, startedAt: 0 };
 const built = (file: string) => import(new URL(`../../dist/${file}.js`, import.meta.url).href);
 const { buildBalancer, meterFor } = (await built('upstream/balance/build')) as Balance;
 const { parseConfig } = (await built('config/load')) as Loading;

@@ -113,7 +113,7 @@ function run(table: InstanceType<Tables['EndpointTable']>, title: keyof typeof M
       ),
   );
   health?.take({ service: 'bench', version: 1, slot: 0, entries }, endpoints);
-  const ticket = { serviceTicket: NO_TICKET, endpointTicket: NO_TICKET, judged: false };
+  const ticket = { serviceTicket: NO_TICKET, endpointTicket: NO_TICKET, judged: false, startedAt: 0 };
   const refused: Exchange[] = [];
   const batch = () => {
     for (let i = 0; i < BATCH; i++) {

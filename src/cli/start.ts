@@ -18,7 +18,7 @@ SIGHUP reads the configuration again; one with mistakes changes nothing.`,
     watch: { type: 'boolean', description: 'Read the configuration again when the file changes.' },
     join: {
       type: 'boolean',
-      description: 'Share the port with gateways of this user that listen there already, and will leave.',
+      description: 'Share the port with other gateways of this user, and leave it to them in the end.',
     },
   },
   run(input) {

@@ -92,7 +92,7 @@ export class Supervisor {
     return await this.#slots[id - 1].call(name, argument);
   }
 
-  /** What a worker says (they have the ids 1 to `count`); null: it is not ready, or does not answer in time. */
+  /** What a worker says; null: it is not ready, or does not answer in time. */
   async ask<Name extends keyof WorkerCalls>(
     worker: number,
     name: Name,
@@ -102,19 +102,15 @@ export class Supervisor {
     return (await this.#slots[worker - 1]?.ask(name, argument, withinMs)) ?? null;
   }
 
-  get count(): number {
-    return this.#slots.length;
-  }
-
   /** Asks all workers for what they have counted since their last report, and waits for it, but not for long. */
   async collect(withinMs: number): Promise<void> {
     await Promise.all(this.#slots.map((slot) => slot.collect(withinMs)));
   }
 
   /** Resolves with the number of exchanges that were cut, when all workers have left. */
-  async drain(timeoutMs: number): Promise<number> {
+  async drain(timeoutMs: number, handOver = false): Promise<number> {
     clearInterval(this.#watch);
-    const cuts = await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs, GRACE_MS)));
+    const cuts = await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs, GRACE_MS, handOver)));
     return cuts.reduce((sum, cut) => sum + cut, 0);
   }
 

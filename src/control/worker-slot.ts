@@ -118,14 +118,15 @@ export class WorkerSlot {
   }
 
   /** Resolves with the number of exchanges that had to be cut, when the worker has left. */
-  async drain(timeoutMs: number, graceMs: number): Promise<number> {
+  async drain(timeoutMs: number, graceMs: number, handOver: boolean): Promise<number> {
     this.#stopping.abort();
     const life = this.#process;
     const wasReady = this.#state === 'ready';
     this.#state = 'draining';
     let cut = 0;
     if (life !== null && wasReady) {
-      const outcome = await life.link.call('drain', { timeoutMs }, timeoutMs + graceMs).catch(() => null);
+      const wish = { timeoutMs, handOver };
+      const outcome = await life.link.call('drain', wish, timeoutMs + graceMs).catch(() => null);
       cut = outcome?.cut ?? 0;
     }
     if (life !== null && life.pid !== process.pid) {

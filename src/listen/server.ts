@@ -82,7 +82,7 @@ export class Listener {
     this.#current = this.#start(listen, this.port);
     this.#material = material;
     this.#former.add(former);
-    await this.#stop(former);
+    await this.#stop(former, true);
     this.#forget(former);
   }
 
@@ -92,9 +92,9 @@ export class Listener {
     for (const { app } of this.#former) app.publish(topic, text, false);
   }
 
-  /** Resolves when the last connection has been accepted: others may listen on the port, and get the next one. */
-  async stopAccepting(): Promise<void> {
-    await this.#stop(this.#current);
+  /** Resolves when the last connection has been accepted. `handOver`: others listen on the port, and none is to be lost. */
+  async stopAccepting(handOver: boolean): Promise<void> {
+    await this.#stop(this.#current, handOver);
   }
 
   /** Cuts every connection that is left. */
@@ -103,10 +103,10 @@ export class Listener {
     this.#former.clear();
   }
 
-  async #stop(open: Open): Promise<void> {
+  async #stop(open: Open, handOver: boolean): Promise<void> {
     if (!open.accepting) return;
     open.accepting = false;
-    if (open.descriptors.map(beginNoMore).includes(true)) await sleep(HANDSHAKE_MS);
+    if (handOver && open.descriptors.map(beginNoMore).includes(true)) await sleep(HANDSHAKE_MS);
     // What the kernel holds for the socket would be reset: let the event loop accept it first.
     await nextTurn();
     await nextTurn();

@@ -202,7 +202,8 @@ export class Forwarder implements Conductor {
     if (movesOn(x, recovery, attempt, failure, service.endpoints.length)) {
       // Unsent: another endpoint may be reachable. Else: this one closed an idle connection, and has others to give.
       const unsent = failure.retry === 'unsent';
-      const next = unsent ? service.pick(x, attempt.endpoint) : attempt.endpoint;
+      const unreachable = unsent && failure.blame === 'upstream';
+      const next = unsent ? service.pickOther(x, attempt.endpoint, unreachable) : attempt.endpoint;
       if (next !== null && !(unsent && next === attempt.endpoint)) {
         recovery.moves++;
         if (!unsent) x.stickyCookie = attempt.stickyCookie;
@@ -226,7 +227,7 @@ export class Forwarder implements Conductor {
     const service = x.service as Service;
     if (service.isShut) return this.#failed(x, null, service.refusal(x), null);
     new BackOff(x, waitMs, this.#deadlines, now, () => {
-      const next = service.pick(x, failed.endpoint);
+      const next = service.pickOther(x, failed.endpoint, false);
       this.#try(x, x.route as Route, next, false, performance.now());
     });
   }

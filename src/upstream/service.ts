@@ -3,7 +3,7 @@ import type { Failure } from '../errors.js';
 import { NO_ENDPOINT } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { BreakerStateName } from '../observe/health/view.js';
-import type { Balancer } from './balance/balancer.js';
+import type { Balancer, Member } from './balance/balancer.js';
 import type { Roster, RosterEntry } from './balance/roster.js';
 import type { Endpoint } from './endpoint.js';
 import type { ServiceHealth } from './health/service-health.js';
@@ -43,6 +43,8 @@ export class Service {
   endpoints: readonly Endpoint[] = [];
   readonly #parts: ServiceParts;
   readonly #health: ServiceHealth | null;
+  #members: readonly Member[] = [];
+  #turn = 0;
   #version = -1;
 
   constructor(name: string, parts: ServiceParts) {
@@ -59,6 +61,7 @@ export class Service {
     if (version <= this.#version) return;
     this.#version = version;
     const members = entries.map((entry) => ({ endpoint: this.#parts.open(entry), ...entry }));
+    this.#members = members;
     this.endpoints = members.map(({ endpoint }) => endpoint);
     // An earlier configuration may have left one with an endpoint.
     if (this.#health === null) for (const endpoint of this.endpoints) endpoint.guard = null;
@@ -73,7 +76,15 @@ export class Service {
     if (health === null) return balancer.pick(x, not);
     if (!health.admits()) return null;
     const endpoint = balancer.pick(x, not) ?? this.#lookAgain(balancer, x, not);
-    return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint) : endpoint;
+    return endpoint?.guard?.hesitates() ? this.#another(balancer, x, endpoint, not) : endpoint;
+  }
+
+  /** As `pick`, but rather one of another group or zone than `not` again; if that could not even be reached, rather one that was put out. */
+  pickOther(x: Exchange, not: Endpoint, unreachable: boolean): Endpoint | null {
+    const endpoint = this.pick(x, not);
+    if (endpoint !== not) return endpoint;
+    const other = this.#elsewhere(x, not);
+    return other ?? (unreachable ? this.#lastResort(x, not) : null) ?? endpoint;
   }
 
   /** Its circuit breaker refuses, so nothing is worth waiting for. */
@@ -94,16 +105,32 @@ export class Service {
   /** The time of some may have come that nobody has looked at. */
   #lookAgain(balancer: Balancer, x: Exchange, not: Endpoint | null): Endpoint | null {
     this.#health?.tend();
-    return balancer.pick(x, not);
+    return balancer.pick(x, not) ?? this.#lastResort(x, not);
+  }
+
+  /** Of those that the balancer holds back, the first group. They take turns. */
+  #elsewhere(x: Exchange, not: Endpoint): Endpoint | null {
+    const others = this.#members.filter(({ endpoint }) => endpoint !== not && endpoint.available);
+    if (others.length === 0) return null;
+    const first = Math.min(...others.map(({ priority }) => priority));
+    const group = others.filter(({ priority }) => priority === first);
+    x.stickyCookie = '';
+    return (group[this.#turn++ % group.length] as Member).endpoint;
+  }
+
+  #lastResort(x: Exchange, not: Endpoint | null): Endpoint | null {
+    const endpoint = this.#health?.lastResort(not) ?? null;
+    if (endpoint !== null) x.stickyCookie = '';
+    return endpoint;
   }
 
   /** One that has only just come back takes what the others cannot. */
-  #another(balancer: Balancer, x: Exchange, hesitant: Endpoint): Endpoint {
+  #another(balancer: Balancer, x: Exchange, hesitant: Endpoint, not: Endpoint | null): Endpoint {
     const { stickyCookie } = x;
     for (let i = 0; i < MOST_LOOKS; i++) {
       const other = balancer.pick(x, hesitant);
       if (other === null || other === hesitant) break;
-      if (!other.guard?.hesitates()) return other;
+      if (other !== not && !other.guard?.hesitates()) return other;
     }
     x.stickyCookie = stickyCookie;
     return hesitant;

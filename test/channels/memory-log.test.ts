@@ -61,6 +61,16 @@ it('holds no more than it may, however much is said on however many channels', a
   expect(await ask(log, 'followed', { ...head, offset: 500 })).toMatchObject({ recovered: false });
 });
 
+it('takes other bounds while it is in use', async () => {
+  const { log } = memoryLog({ maxBytes: 1_000_000 });
+  for (let i = 0; i < 100; i++) await log.append(`c${i}`, `"${'x'.repeat(1000)}"`, HISTORY);
+  log.resize({ maxBytes: 50_000, maxChannels: 10 });
+  expect(log.bytes).toBeLessThanOrEqual(50_000);
+  const before = (await log.names()).length;
+  await log.append('new', '1', HISTORY);
+  expect((await log.names()).length).toBeLessThanOrEqual(before);
+});
+
 it('counts what it holds exactly, whatever becomes of the messages', async () => {
   const { log, clock } = memoryLog();
   const histories = [

@@ -1,4 +1,5 @@
 /** What requests themselves say of endpoints: default settings first, over two workers. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
@@ -88,6 +89,54 @@ it('one that vanishes costs no request, and is asked again when its time has com
     await eventually(async () => (await viewOf(gateway, 1)).passive.state === 'trusted');
     await gateway.logged(({ msg }) => msg === 'endpoint back on trial');
     await gateway.logged(({ msg }) => msg === 'endpoint trusted again');
+  } finally {
+    back.closeAllConnections();
+    back.close();
+  }
+});
+
+it('two that are restarted one after the other cost no request: one that was put out is better than none', async () => {
+  const [a, b] = [await named('a'), await named('b')];
+  const gateway = await startGateway(
+    config([a.url, b.url], { passive: { baseEjection: '1h', maxEjection: '1h' } }),
+  );
+  const load = startLoad(gateway.url, { connections: 8, path: '/' });
+  await eventually(() => load.result.answered > 50);
+  await a.close();
+  await eventually(async () => (await viewOf(gateway, 0)).passive.state === 'ejected');
+  const { createServer } = await import('node:http');
+  const back = createServer((_request, response) => response.end('a')).listen(a.port, '127.0.0.1');
+  await once(back, 'listening');
+  try {
+    await b.close();
+    const answered = load.result.answered;
+    await eventually(() => load.result.answered > answered + 200);
+    // A restart cuts what is under way: each connection at most once, and each of the two.
+    expect((await load.stop()).failed.length).toBeLessThanOrEqual(16);
+    expect((await visit(gateway.url)).said).toBe('a');
+    expect((await viewOf(gateway, 0)).passive.state).toBe('trusted');
+    await gateway.logged(({ msg }) => msg === 'endpoint trusted again');
+  } finally {
+    back.closeAllConnections();
+    back.close();
+  }
+});
+
+it('one that was put out is asked when an operator has drained the other one', async () => {
+  const [a, b] = [await named('a'), await named('b')];
+  const gateway = await startGateway(
+    config([a.url, b.url], { passive: { baseEjection: '1h', maxEjection: '1h' } }),
+  );
+  await a.close();
+  await visits(gateway.url, 20);
+  await eventually(async () => (await viewOf(gateway, 0)).passive.state === 'ejected');
+  const { createServer } = await import('node:http');
+  const back = createServer((_request, response) => response.end('a')).listen(a.port, '127.0.0.1');
+  await once(back, 'listening');
+  try {
+    const path = `/services/quotes/endpoints/${encodeURIComponent(b.url)}/drain`;
+    expect((await gateway.ask(path, { method: 'PUT' })).status).toBe(200);
+    expect(statuses(await visits(gateway.url, 10))).toEqual(new Array(10).fill(200));
   } finally {
     back.closeAllConnections();
     back.close();

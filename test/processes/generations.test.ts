@@ -1,6 +1,7 @@
 /** A gateway takes over the port of another one that leaves. */
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
+import { findFreePort } from '../../src/control/free-port.ts';
 import { eventually } from '../harness/eventually.ts';
 import { launchGateway, startGateway } from '../harness/gateway.ts';
 import { startLoad } from '../harness/load.ts';
@@ -9,6 +10,8 @@ const saying = (body: string, more: Record<string, unknown> = {}) => ({
   routes: [{ name: 'hello', match: { path: '/hello' }, respond: { body } }],
   ...more,
 });
+
+const freePort = () => findFreePort('127.0.0.1', 0);
 
 /** A request on a connection of its own. Resolves with what it was answered, or why it was not. */
 function visit(url: string): Promise<string> {
@@ -30,7 +33,10 @@ test.each([1, 2])(
   'no request is lost, be it on a new connection or on one that is kept (workers: %i)',
   async (workers) => {
     const drain = { delay: 0, timeout: '5s' };
-    const first = await startGateway(saying('first', { workers, drain }));
+    const first = await startGateway(
+      saying('first', { workers, drain, listen: `127.0.0.1:${await freePort()}` }),
+      { args: ['--join'] },
+    );
     const listen = `127.0.0.1:${new URL(first.url).port}`;
     const load = startLoad(first.url, { connections: 16, path: '/hello' });
     const seen = new Map<string, number>();

@@ -48,7 +48,9 @@ async function residentBytes(gateway: RunningGateway): Promise<number> {
 describe('handshakes', () => {
   it('that were taken stay: hundreds of them, over young processes', async () => {
     for (let i = 0; i < 3; i++) {
-      const gateway = await startGateway(configOf({ game: true }));
+      const gateway = await startGateway(
+        configOf({ game: true }, { drain: { delay: 0, timeout: '5s', sockets: '200ms' } }),
+      );
       const clients = Array.from({ length: 150 }, () => openSocket(`${gateway.url}/game`));
       await Promise.all(clients.map(({ opened }) => opened));
       for (const client of clients) client.socket.send('there');

@@ -67,6 +67,13 @@ function checkWaysIn({ index, route, raw }: DraftRoute, path: Path, report: Repo
       expected: `channels.${option}`,
     });
   }
+  if (!Object.hasOwn(written, 'refresh')) return;
+  report.mistake({
+    path: ['routes', index, 'websocket', 'refresh'],
+    at: 'key',
+    message: 'clients of channels can always show new credentials',
+    expected: 'nothing: the operation "auth" is there',
+  });
 }
 
 function checkRule(

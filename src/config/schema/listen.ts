@@ -221,7 +221,7 @@ export const drain = z
       .optional()
       .meta({
         description:
-          'Over how long WebSockets are closed, evenly and in no order, when the gateway leaves or a reload closes them. Absent: half of `timeout`.',
+          'Over how long WebSockets are closed at most, evenly and in no order, when the gateway leaves or a reload closes them. Absent: half of `timeout`.',
         examples: ['20s', 0],
       }),
   })

@@ -97,7 +97,9 @@ export class MachineLog implements ChannelLog {
   /** Another configuration is in force. */
   adopted(config: Config): void {
     this.#routes = new FirstRoute(config);
-    this.#maxMessage = config.channels.maxMessage;
+    const { maxMessage, memory: maxBytes, max: maxChannels } = config.channels;
+    this.#maxMessage = maxMessage;
+    this.#own.resize({ maxBytes, maxChannels });
     this.#sources.reconsider(this.#split.reconsider());
   }
 

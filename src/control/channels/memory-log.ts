@@ -18,8 +18,8 @@ const SWEEP_EVERY_MS = 10_000;
 
 export class MemoryLog implements ChannelLog {
   readonly #onMessage: OnMessage;
-  readonly #maxBytes: number;
-  readonly #maxChannels: number;
+  #maxBytes: number;
+  #maxChannels: number;
   readonly #now: () => number;
   readonly #followed = new Map<string, ChannelHistory>();
   /** That nobody follows, in the order of their last use. */
@@ -88,6 +88,14 @@ export class MemoryLog implements ChannelLog {
 
   async names(): Promise<readonly string[]> {
     return [...this.#followed.keys(), ...this.#idle.keys()];
+  }
+
+  /** Other bounds from now on. */
+  resize({ maxBytes, maxChannels }: Required<Pick<MemoryLogOptions, 'maxBytes' | 'maxChannels'>>): void {
+    this.#maxBytes = maxBytes;
+    this.#maxChannels = maxChannels;
+    this.#shrinkAt = maxBytes;
+    if (this.#bytes > maxBytes) this.#shrink();
   }
 
   /** What all messages take in memory, roughly. */

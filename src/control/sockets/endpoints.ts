@@ -53,10 +53,10 @@ const close: Endpoint = {
     const refusal = strangerIn(query, ['code', 'reason']) ?? faultIn(call);
     if (refusal !== null) return refusal;
     const { code, reason } = closeOf(call);
-    const closed = await plane.sockets.close({ id }, code, reason);
-    if (closed === 0) return missing(id);
+    const done = await plane.sockets.close({ id }, code, reason);
+    if (done.closed === 0 && done.late === undefined) return missing(id);
     plane.audit({ event: 'admin.socket.close', socket: id, code, remote });
-    return json({ closed, code });
+    return json({ ...done, code });
   },
 };
 
@@ -72,9 +72,9 @@ const closeMany: Endpoint = {
     const filter = filterIn(query);
     if (Object.keys(filter).length === 0) return bad(`whose? expected one of ${FILTERS.join(', ')}`);
     const { code, reason } = closeOf(call);
-    const closed = await plane.sockets.close(filter, code, reason);
-    plane.audit({ event: 'admin.sockets.close', ...filter, code, closed, remote });
-    return json({ closed, code });
+    const done = await plane.sockets.close(filter, code, reason);
+    plane.audit({ event: 'admin.sockets.close', ...filter, code, ...done, remote });
+    return json({ ...done, code });
   },
 };
 

@@ -8,45 +8,65 @@ export interface SocketPage {
   readonly sockets: readonly SocketView[];
   /** Behind which the next page begins; null: this was the last. */
   readonly next: string | null;
+  /** Workers that run and have not answered in time; absent: all have. */
+  readonly late?: readonly number[];
 }
 
-export class SocketControl {
-  readonly #supervisor: () => Pick<Supervisor, 'ask' | 'count'>;
+export interface SocketsClosed {
+  readonly closed: number;
+  /** Workers that run and have not answered in time: they do it as soon as they can. Absent: all have. */
+  readonly late?: readonly number[];
+}
 
-  constructor(supervisor: () => Pick<Supervisor, 'ask' | 'count'>) {
-    this.#supervisor = supervisor;
+type Workers = Pick<Supervisor, 'ask' | 'views'>;
+
+export class SocketControl {
+  readonly #workers: () => Workers;
+
+  constructor(workers: () => Workers) {
+    this.#workers = workers;
   }
 
   /** Worker after worker, in each in the order in which they were opened. `worker`: of this one alone. */
   async page(filter: SocketFilter, after: string, limit: number, worker: number | null): Promise<SocketPage> {
-    const { count } = this.#supervisor();
+    const behind = workerOf(after);
     const sockets: SocketView[] = [];
-    const first = worker ?? Math.max(1, workerOf(after));
-    for (let id = first; id <= (worker ?? count) && sockets.length <= limit; id++) {
-      const from = id === workerOf(after) ? after : '';
+    const late: number[] = [];
+    for (const id of this.#running()) {
+      if (id < behind || (worker !== null && id !== worker)) continue;
       // One more than asked for tells whether there is another page.
-      const query = { filter, after: from, limit: limit + 1 - sockets.length };
-      sockets.push(...((await this.#supervisor().ask(id, 'listSockets', query, ANSWER_WITHIN_MS)) ?? []));
+      const query = { filter, after: id === behind ? after : '', limit: limit + 1 - sockets.length };
+      if (query.limit <= 0) break;
+      const some = await this.#workers().ask(id, 'listSockets', query, ANSWER_WITHIN_MS);
+      if (some === null) late.push(id);
+      else sockets.push(...some);
     }
     const page = sockets.slice(0, limit);
-    return { sockets: page, next: sockets.length > limit ? (page.at(-1)?.id ?? null) : null };
+    const next = sockets.length > limit ? (page.at(-1)?.id ?? null) : null;
+    return { sockets: page, next, ...(late.length > 0 && { late }) };
   }
 
   async find(id: string): Promise<SocketView | null> {
     const query = { filter: { id }, after: '', limit: 1 };
-    return (await this.#supervisor().ask(workerOf(id), 'listSockets', query, ANSWER_WITHIN_MS))?.[0] ?? null;
+    return (await this.#workers().ask(workerOf(id), 'listSockets', query, ANSWER_WITHIN_MS))?.[0] ?? null;
   }
 
-  /** Resolves with how many were closed. */
-  async close(filter: SocketFilter, code: number, reason: string): Promise<number> {
+  async close(filter: SocketFilter, code: number, reason: string): Promise<SocketsClosed> {
     const query = { filter, code, reason };
-    const { count } = this.#supervisor();
-    const workers =
-      filter.id === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [workerOf(filter.id)];
-    const closed = await Promise.all(
-      workers.map((worker) => this.#supervisor().ask(worker, 'closeSockets', query, ANSWER_WITHIN_MS)),
+    const { id } = filter;
+    const asked = this.#running().filter((worker) => id === undefined || worker === workerOf(id));
+    const answers = await Promise.all(
+      asked.map((worker) => this.#workers().ask(worker, 'closeSockets', query, ANSWER_WITHIN_MS)),
     );
-    return closed.reduce<number>((sum, one) => sum + (one ?? 0), 0);
+    const late = asked.filter((_, i) => answers[i] === null);
+    const closed = answers.reduce<number>((sum, one) => sum + (one ?? 0), 0);
+    return { closed, ...(late.length > 0 && { late }) };
+  }
+
+  /** One that starts has no sockets yet. */
+  #running(): number[] {
+    const views = this.#workers().views();
+    return views.flatMap(({ id, state }) => (state === 'ready' ? [id] : []));
   }
 }
 

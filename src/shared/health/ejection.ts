@@ -44,7 +44,9 @@ const FAILURES = EJECTION_AT + 5;
 const LATENCY = EJECTION_AT + 6;
 const WORDS = 7;
 
-const clock = new StepClock(64, 24);
+/** Of times in words. */
+const GRAIN_MS = 64;
+const clock = new StepClock(GRAIN_MS, 24);
 const MOST_TIMES = 63;
 const ERROR = 1 << 16;
 const LOW = 0xffff;
@@ -87,6 +89,19 @@ export class Ejection {
     const word = Atomics.load(words, first + STATE);
     if ((word & 3) === ON_TRIAL) this.#swap(word, TRUSTED, timesOf(word), this.#now());
     if (this.#options.counted) Atomics.add(words, first + CALLS, 1);
+  }
+
+  get isOut(): boolean {
+    return (Atomics.load(this.#words, this.#first + STATE) & 3) === OUT;
+  }
+
+  /** It was asked all the same, as the last resort or in a panic, and answered `tookMs` later. */
+  isWellAfterAll(tookMs: number): void {
+    const word = Atomics.load(this.#words, this.#first + STATE);
+    if ((word & 3) !== OUT || this.cause === BY_SUCCESS_RATE) return;
+    const now = this.#now();
+    // What began before it was put out says nothing new.
+    if (clock.since(word >>> 8, now) > tookMs + GRAIN_MS) this.#swap(word, TRUSTED, timesOf(word), now);
   }
 
   /** `answered`: with a status from 500. */

@@ -18,6 +18,8 @@ export interface Ticket {
   endpointTicket: number;
   /** What became of it is known. A socket is judged by its handshake, long before it ends. */
   judged: boolean;
+  /** `performance.now()`. */
+  readonly startedAt: number;
 }
 
 /** What breakers take for a failure, beside attempts that brought no whole answer. */
@@ -83,7 +85,10 @@ export class Guard {
     if (headMs > 0) ejection.tookMs(headMs);
     if (failure?.blame === 'upstream') ejection.failed(false);
     else if (status >= 500) ejection.failed(true);
-    else if (status > 0) ejection.succeeded();
+    else if (status > 0) {
+      ejection.succeeded();
+      if (ejection.isOut) ejection.isWellAfterAll(performance.now() - ticket.startedAt);
+    }
   }
 
   /** Others first, if there are any: it has only just come back. */

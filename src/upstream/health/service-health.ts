@@ -3,7 +3,7 @@ import type { Failure } from '../../errors.js';
 import * as failures from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import type { BreakerStateName } from '../../observe/health/view.js';
-import { BROKEN, type EndpointTable, UNAVAILABLE } from '../../shared/endpoint-table.js';
+import { BROKEN, EJECTED, type EndpointTable, UNAVAILABLE } from '../../shared/endpoint-table.js';
 import {
   Breaker,
   ENDPOINT_BREAKER_AT,
@@ -29,6 +29,8 @@ export class ServiceHealth {
   #breaker: Breaker | null = null;
   #guards: readonly Guard[] = [];
   #slots: readonly number[] = [];
+  #endpoints: readonly Endpoint[] = [];
+  #turn = 0;
   #tendedAt = 0;
 
   constructor(table: EndpointTable, options: HealthOptions, now: () => number = uptimeMs) {
@@ -45,6 +47,7 @@ export class ServiceHealth {
     const { breaker, passive } = this.#options;
     const { words } = this.#table;
     this.#slots = entries.map((entry) => entry.slot);
+    this.#endpoints = endpoints;
     this.#breaker = breaker?.ofService
       ? new Breaker(words, this.#table.serviceAt(slot) + SERVICE_BREAKER_AT, breaker, this.#now, () =>
           this.#inFlight(),
@@ -76,6 +79,18 @@ export class ServiceHealth {
     if (now - this.#tendedAt < TEND_EVERY_MS) return;
     this.#tendedAt = now;
     for (const guard of this.#guards) guard.tend();
+  }
+
+  /** One that is out for nothing but requests that have failed there: better than none. They take turns. */
+  lastResort(not: Endpoint | null): Endpoint | null {
+    const { length } = this.#endpoints;
+    const from = this.#turn++;
+    for (let i = 0; i < length; i++) {
+      const at = (from + i) % length;
+      const endpoint = this.#endpoints[at] as Endpoint;
+      if (endpoint !== not && this.#table.reasons(this.#slots[at] as number) === EJECTED) return endpoint;
+    }
+    return null;
   }
 
   /** Why there is no endpoint to be had. */

@@ -21,6 +21,8 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   /** It wants to hear who comes and goes. */
   wantsPresence = false;
   #blocked = false;
+  /** Bytes written since it was blocked: what the gateway says itself. */
+  #beyond = 0;
   #lastWriteAt: number;
 
   constructor(
@@ -60,6 +62,7 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   /** The client can take more. */
   resume(): void {
     this.#blocked = false;
+    this.#beyond = 0;
     if (!this.over) this.drained();
   }
 
@@ -119,6 +122,9 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
 
   #write(text: string): void {
     this.#lastWriteAt = performance.now();
+    if (this.#blocked) this.#beyond += text.length;
+    if (this.#beyond > this.rules.options.buffer && !this.over)
+      return this.end(SLOW_CONSUMER, 'the client reads too slowly');
     if (!this.x.client.write(Buffer.from(text))) this.#blocked = true;
   }
 }

@@ -1,7 +1,15 @@
 /** A client of channels on a WebSocket: operations come in, messages go out by the listener's own publish. */
 import type { ClientSocket, Exchange, SocketEvents } from '../../exchange.js';
 import type { Message } from '../../services/channels/messages.js';
-import { GOING_AWAY, NO_STATUS, POLICY_VIOLATION, TOO_BIG, UNREADABLE_CLOSE } from '../close-code.js';
+import {
+  GOING_AWAY,
+  NO_STATUS,
+  POLICY_VIOLATION,
+  SLOW_CONSUMER,
+  TOO_BIG,
+  UNREADABLE_CLOSE,
+} from '../close-code.js';
+import { withRetryHint } from '../owners/retry-hint.js';
 import type { SocketGuard } from '../owners/socket-guard.js';
 import type { Subscription } from './hub/channel.js';
 import type { ChannelHub } from './hub/hub.js';
@@ -11,6 +19,8 @@ import { ChannelSession, type SessionKeeper } from './session.js';
 
 /** No operation is longer; tokens are the longest of what they carry. */
 const LONGEST_OP = 16 * 1024;
+/** What may wait for a client that is slow already, in buffers of it. */
+const MOST_BUFFERS = 4;
 /** Beyond one for each subscription, at once. */
 const OPS_AT_ONCE = 100;
 const OPS_PER_S = 50;
@@ -112,7 +122,10 @@ export class SocketSession extends ChannelSession implements SocketEvents {
     return sum;
   }
 
+  /** Answers are not left out either: who asks on and on without reading them cannot stay. */
   protected say(_op: string, text: string): void {
+    if (this.waiting > MOST_BUFFERS * this.rules.options.buffer)
+      return this.end(SLOW_CONSUMER, withRetryHint('the client reads too slowly'));
     this.#socket?.send(text, false);
   }
 

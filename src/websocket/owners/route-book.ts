@@ -25,11 +25,12 @@ export class RouteBook {
   /** Of sockets that were opened under this route. */
   fateOf(before: Route): Fate {
     const now = this.#inForce.get(before.name);
-    if (now === before) return null;
     if (now === undefined || (now.websocket === null && now.channels === null))
       return drained('the route is gone: connect again');
     const reload = now.websocket?.reload ?? 'keep';
-    if (reload === 'keep' || !hasChanged(before, now)) return null;
+    const next = now.choice === null ? now : now.choice.routes.get(before.service?.name ?? '');
+    if (next === before || reload === 'keep') return null;
+    if (next !== undefined && isDeepStrictEqual(essenceOf(before), essenceOf(next))) return null;
     if (reload === 'drain') return drained('the route has changed: connect again');
     return { code: reload.close, reason: 'the route has changed', atOnce: true };
   }
@@ -39,13 +40,7 @@ function drained(reason: string): Fate {
   return { code: SERVICE_RESTART, reason, atOnce: false };
 }
 
-/** Whether its own options have, those it takes from `defaults` among them. */
-function hasChanged(before: Route, now: Route): boolean {
-  const next = now.choice === null ? now : now.choice.routes.get(before.service?.name ?? '');
-  return next === undefined || !isDeepStrictEqual(essenceOf(before), essenceOf(next));
-}
-
-/** All but what becomes of open sockets: who changes that alone means the next change. */
+/** Its own options, those it takes from `defaults` among them, but for what becomes of open sockets: who changes that alone means the next change. */
 function essenceOf({ source: { websocket, ...others } }: Route): object {
   return { ...others, websocket: websocket && { ...websocket, reload: null } };
 }

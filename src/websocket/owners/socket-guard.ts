@@ -31,6 +31,8 @@ export class SocketGuard {
   readonly #looking = new Map<OwnedSocket, boolean>();
   readonly #refreshing = new WeakSet<OwnedSocket>();
   readonly #refused = new WeakMap<OwnedSocket, number>();
+  /** `performance.now()` of the last change of records. */
+  changedAt = Number.NEGATIVE_INFINITY;
 
   /** `reviewFor`: by the rules in force; null: the route asks nobody who he is. */
   constructor(index: SocketIndex, reviewFor: (x: Exchange) => Review | null) {
@@ -40,6 +42,7 @@ export class SocketGuard {
 
   /** Records have changed; null: any of them may have. Whoever else listens has forgotten them when this goes on. */
   changed = (changes: readonly Change[] | null): void => {
+    this.changedAt = performance.now();
     if (this.#index.size === 0) return;
     if (changes === null) return queueMicrotask(() => void this.#recheckAll());
     const concerned = new Set<OwnedSocket>();

@@ -53,7 +53,7 @@ export class SocketOwners {
   #timer: NodeJS.Timeout | undefined;
   /** `performance.now()` by which all must be gone; Infinity: nobody leaves. */
   #leaveBy = Number.POSITIVE_INFINITY;
-  #drain: Config['drain'] | null = null;
+  #drain: Pick<Config['drain'], 'sockets' | 'timeout'> = { timeout: 0 };
   #opened = 0;
   #closed: Record<number, number> = {};
   /** Of those that are over, and of all as last reported. */
@@ -80,8 +80,15 @@ export class SocketOwners {
       this.#opened++;
       this.handshakes.accepted++;
     }
+    const { x } = socket;
+    // While the service was asked, others may have been told to go.
+    if (this.guard.changedAt >= x.startedAt) this.guard.recheck(socket);
     if (this.#leaveBy < Number.POSITIVE_INFINITY)
-      this.#send([socket], this.#leaveBy - performance.now(), LEAVING);
+      return this.#send([socket], this.#leaveBy - performance.now(), LEAVING);
+    const fate = this.#routes.fateOf(x.route as Route);
+    if (fate === null) return;
+    if (fate.atOnce) socket.end(fate.code, fate.reason);
+    else this.#send([socket], windowOf(this.#drain), fate.reason);
   }
 
   /** The client did not wait for it. */
@@ -130,7 +137,7 @@ export class SocketOwners {
 
   /** The worker leaves within `timeoutMs`: closes all, and those that are still being opened, in good time. */
   drain(timeoutMs: number): void {
-    const windowMs = Math.min(timeoutMs, windowOf({ ...this.#drain, timeout: timeoutMs }));
+    const windowMs = Math.min(timeoutMs, windowOf(this.#drain));
     this.#leaveBy = performance.now() + windowMs;
     this.#send(this.index.all(), windowMs, LEAVING);
   }

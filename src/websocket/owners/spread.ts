@@ -1,10 +1,12 @@
 /** Doing the same to many sockets over a time, evenly and by chance: each is a client that comes back elsewhere. */
 
 const STEP_MS = 20;
+/** Twenty clients a second trouble nobody: few sockets need not take all of the time. */
+const LARGEST_SHARE_MS = 50;
 
 /**
- * Calls `action` with each, in no order, spread over `windowMs`: each has a share of the time of its own, and a random
- * moment in it. Gives back how many still wait. Must be cheap to be called with those that are gone meanwhile.
+ * Calls `action` with each, in no order, spread over `windowMs` at most: each has a share of the time of its own, and a
+ * random moment in it. Gives back how many still wait. Must be cheap to be called with those that are gone meanwhile.
  */
 export function spread<T>(
   all: Iterable<T>,
@@ -13,7 +15,7 @@ export function spread<T>(
   random: () => number = Math.random,
 ): { readonly left: () => number } {
   const waiting = shuffled([...all], random);
-  const share = windowMs / Math.max(1, waiting.length);
+  const share = Math.min(windowMs / Math.max(1, waiting.length), LARGEST_SHARE_MS);
   const startedAt = performance.now();
   let done = 0;
   let due = random() * share;

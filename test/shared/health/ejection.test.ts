@@ -155,6 +155,26 @@ describe('an endpoint', () => {
     expect(isOut(0)).toBe(false);
   });
 
+  it('is trusted again when it answers what it was asked as the last resort, and not for what began before', () => {
+    const [a] = endpoints(2);
+    now += 1_000;
+    fail(a, 5);
+    expect(isOut(0)).toBe(true);
+    now += 500;
+    a?.isWellAfterAll(600);
+    expect([a?.isOut, isOut(0)]).toEqual([true, true]);
+    a?.isWellAfterAll(100);
+    expect([a?.view, isOut(0)]).toEqual(['trusted', false]);
+  });
+
+  it('stays out for a success rate that is far worse, whatever single answers say', () => {
+    const [a] = endpoints(2);
+    a?.eject(BY_SUCCESS_RATE);
+    now += 5_000;
+    a?.isWellAfterAll(10);
+    expect(isOut(0)).toBe(true);
+  });
+
   it('can be put out for a reason that is found elsewhere', () => {
     const [a] = endpoints(3);
     expect(a?.eject(BY_SUCCESS_RATE)).toBe(true);

@@ -15,7 +15,7 @@ import { buildBalancer, meterFor } from '../../../src/upstream/balance/build.ts'
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { configOf } from '../../config/mistakes.ts';
 
-const TICKET = { serviceTicket: 0, endpointTicket: 0, judged: false };
+const TICKET = { serviceTicket: 0, endpointTicket: 0, judged: false, startedAt: 0 };
 
 export type Options = Readonly<Record<string, unknown>>;
 type Wish = number | { weight?: number; zone?: string; priority?: number };

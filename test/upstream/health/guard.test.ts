@@ -32,7 +32,7 @@ function guardsOf(options: string): [Guard, Guard] {
 }
 
 function ticket(): Ticket {
-  return { serviceTicket: NO_TICKET, endpointTicket: NO_TICKET, judged: false };
+  return { serviceTicket: NO_TICKET, endpointTicket: NO_TICKET, judged: false, startedAt: 0 };
 }
 
 function attempt(guard: Guard, failure: Failure | null, status: number, headMs = 1): boolean {

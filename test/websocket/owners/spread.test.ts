@@ -27,8 +27,8 @@ function timesOf(count: number, windowMs: number): number[] {
 describe('what is spread', () => {
   it.each([
     [1000, 2000],
-    [30, 3000],
-    [5, 1000],
+    [30, 1500],
+    [5, 250],
   ])('%i over %i ms: each share of the time has its share of them', (count, windowMs) => {
     const times = timesOf(count, windowMs);
     for (let quarter = 1; quarter <= 4; quarter++) {
@@ -36,6 +36,12 @@ describe('what is spread', () => {
       expect(until).toBeGreaterThanOrEqual(Math.floor((quarter * count) / 4) - 1);
       expect(until).toBeLessThanOrEqual(Math.ceil((quarter * count) / 4 + (20 * count) / windowMs) + 1);
     }
+  });
+
+  it('takes no more than 50 ms for each: few do not wait for long', () => {
+    const times = timesOf(10, 15_000);
+    expect(Math.max(...times)).toBeLessThanOrEqual(520);
+    expect(Math.max(...times)).toBeGreaterThan(400);
   });
 
   it('is in no order', () => {
