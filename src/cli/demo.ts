@@ -9,6 +9,7 @@ import { runGateway } from './start.js';
 
 const CONFIG = fileURLToPath(new URL('../../config/demo.yaml', import.meta.url));
 const POLL_MS = 50;
+const TICK_EVERY_MS = 1000;
 
 export const demo: Command = {
   usage: '',
@@ -29,7 +30,10 @@ in front of them, and prints what to try. Clients on http://127.0.0.1:8080, oper
           ECHO_URL: services.urls.echo,
           SLUICE_DEMO_SECRET: secret,
         },
-        onReady: (info) => void introduce(info, tokenFor('7', secret), left.signal),
+        onReady: (info) => {
+          void introduce(info, tokenFor('7', secret), left.signal);
+          void tick(info, left.signal);
+        },
       });
     } finally {
       left.abort();
@@ -57,6 +61,9 @@ Sluice is up: ${url} for clients, ${admin} for operators. Try:
   curl -fsSL ${url}/quotes
   curl -fsS ${url}/users/7/orders -H 'authorization: Bearer ${token}'
 
+  curl -N '${url}/feed?channel=ticks.ACME'
+  curl -fsS ${admin}/channels/ticks.ACME -H 'content-type: application/json' -d '{"data":{"price":0}}'
+
   curl -fsS ${admin}/readyz
   curl -fsS ${admin}/stats
   curl -fsS ${admin}/metrics
@@ -65,6 +72,20 @@ Sluice is up: ${url} for clients, ${admin} for operators. Try:
 The configuration is config/demo.yaml. Ctrl+C stops everything.
 
 `);
+}
+
+/** A service that publishes, as others would: what ACME costs, every second. */
+async function tick({ admin }: ReadyInfo, left: AbortSignal): Promise<void> {
+  for (let price = 101.5; !left.aborted; price *= 1 + 0.002 * (Math.random() - 0.5)) {
+    const data = { symbol: 'ACME', price: Math.round(100 * price) / 100, at: new Date().toISOString() };
+    await fetch(`${admin}/channels/ticks.ACME`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ data }),
+      signal: left,
+    }).catch(() => {});
+    await sleep(TICK_EVERY_MS, undefined, { signal: left, ref: false }).catch(() => {});
+  }
 }
 
 /** A token of the demo's own issuer (RFC 7519), good for a day. */

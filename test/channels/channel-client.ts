@@ -19,8 +19,8 @@ export class ChannelClient {
   readonly told: Told[] = [];
   #lookers: (() => void)[] = [];
 
-  constructor(url: string, options: ClientOptions = {}) {
-    this.client = new SocketClient(url, [], options);
+  constructor(url: string, options: ClientOptions & { servername?: string } = {}, protocols: string[] = []) {
+    this.client = new SocketClient(url, protocols, options);
     this.client.socket.on('message', (message: Buffer) => {
       this.told.push(JSON.parse(message.toString()));
       for (const look of this.#lookers.splice(0)) look();
@@ -64,7 +64,7 @@ export class ChannelClient {
 export async function openChannels(
   gateway: RunningGateway,
   path = '/feed',
-  options?: ClientOptions,
+  options?: ClientOptions & { servername?: string },
 ): Promise<ChannelClient> {
   const opened = new ChannelClient(gateway.url + path, options);
   onTestFinished(() => opened.client.socket.terminate());

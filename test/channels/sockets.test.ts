@@ -1,7 +1,9 @@
 /** Channels over WebSockets, of a real gateway. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { type RunningGateway, startGateway } from '../harness/gateway.ts';
-import { moment, openChannels, post, publish } from './channel-client.ts';
+import { dial } from '../harness/sockets.ts';
+import { ChannelClient, moment, openChannels, post, publish } from './channel-client.ts';
 
 let gateway: RunningGateway;
 
@@ -182,6 +184,32 @@ describe('who comes back with a position', () => {
     await publishing;
     await steady.until(({ data }) => data === published);
     expect(steady.data('long.a')).toEqual(Array.from({ length: published }, (_, i) => i + 1));
+  });
+});
+
+describe('a handshake', () => {
+  it('is judged as any other', async () => {
+    const status = async (fields: Record<string, string | undefined>) => {
+      const client = await dial(gateway.url, '/feed', fields);
+      onTestFinished(() => void client.socket.destroy());
+      await eventually(() => client.head !== '');
+      return client.head.split(' ')[1];
+    };
+    expect(await status({})).toBe('101');
+    expect(await status({ 'Sec-WebSocket-Version': '8' })).toBe('426');
+    expect(await status({ 'Sec-WebSocket-Key': 'short' })).toBe('400');
+    expect(await status({ 'Sec-WebSocket-Protocol': 'a, a' })).toBe('400');
+    expect(await status({ Origin: 'https://evil.example', Cookie: 'sid=1' })).toBe('403');
+    // Without an Upgrade it is a request, which says no channel.
+    expect(await status({ Upgrade: undefined, Connection: undefined })).toBe('400');
+  });
+
+  it('gets the first subprotocol that the client offers', async () => {
+    const client = new ChannelClient(`${gateway.url}/feed`, {}, ['v2.feed', 'v1.feed']);
+    onTestFinished(() => client.client.socket.terminate());
+    await client.client.opened;
+    expect(client.client.socket.protocol).toBe('v2.feed');
+    expect(await client.ask({ op: 'ping' })).toMatchObject({ op: 'pong' });
   });
 });
 

@@ -32,6 +32,13 @@ it('the demo prints lines that work when pasted, and leaves with 0 when it is to
   for (const line of lines) {
     await promisify(exec)(line, { timeout: 5_000 });
   }
+  const stream = /curl -N '([^']+)'/.exec(output())?.[1] ?? '';
+  const response = await fetch(stream, { headers: { accept: 'text/event-stream' } });
+  let events = '';
+  for await (const chunk of response.body!) {
+    events += Buffer.from(chunk).toString();
+    if (events.includes('"symbol":"ACME"')) break;
+  }
   const begin = performance.now();
   child.kill('SIGTERM');
   expect(await exited).toEqual([0, null]);

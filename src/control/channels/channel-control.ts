@@ -4,8 +4,10 @@ import type { PrimaryHandlers } from '../../bus.js';
 import type { Config } from '../../config/schema.js';
 import { usesChannels } from '../../config/uses.js';
 import type { Log } from '../../observe/log.js';
-import type { Audience, ChannelAsk, Position } from '../../services/channels/messages.js';
+import type { Audience, Broadcast, ChannelAsk, Position } from '../../services/channels/messages.js';
+import { isChannelName } from '../../services/channels/names.js';
 import type { Department } from '../departments.js';
+import type { Broadcasts } from './broadcasts.js';
 import type { Histories } from './histories.js';
 import type { ChannelState } from './log.js';
 import type { MachineLog, MachineLogCounts } from './machine-log.js';
@@ -38,6 +40,7 @@ export class ChannelControl implements Department {
   readonly #options: ChannelControlOptions;
   #log: MachineLog | null = null;
   #board: Switchboard | null = null;
+  #spoken: Broadcasts | null = null;
   #histories: Histories | null = null;
   #used = false;
   #maxMessage = 0;
@@ -52,7 +55,8 @@ export class ChannelControl implements Department {
   /** The log is opened with the first route that has channels, and stays. */
   async follow(config: Config): Promise<void> {
     if (!usesChannels(config)) return;
-    const [{ Histories }, { Switchboard }] = await Promise.all([
+    const [{ Broadcasts }, { Histories }, { Switchboard }] = await Promise.all([
+      import('./broadcasts.js'),
       import('./histories.js'),
       import('./switchboard.js'),
     ]);
@@ -65,6 +69,7 @@ export class ChannelControl implements Department {
       history: (channel) => (this.#histories as Histories).of(channel),
       send: (worker, news) => this.#options.call(worker, 'channelNews', news),
     });
+    this.#spoken = new Broadcasts(log, (broadcast) => this.#deliver(broadcast));
   }
 
   async #open(config: Config): Promise<MachineLog> {
@@ -73,7 +78,9 @@ export class ChannelControl implements Department {
     return await MachineLog.open(config, {
       workers,
       log,
-      onMessage: (channel, message, epoch) => this.#board?.tell(channel, message, epoch),
+      onMessage: (channel, message, epoch) => {
+        if (!this.#spoken?.heard(channel, message.data)) this.#board?.tell(channel, message, epoch);
+      },
       history: (channel) => (this.#histories as Histories).of(channel),
       workersOf: (channel) => this.#board?.workers(channel) ?? [],
       openSource: (worker, spec) => call(worker, 'attend', { open: spec }),
@@ -130,13 +137,21 @@ export class ChannelControl implements Department {
     }
   }
 
-  /** To clients, whatever they are subscribed to; resolves with how many. */
+  /**
+   * To clients, whatever they are subscribed to, of all machines; resolves with how many there are on this one.
+   *
+   * @throws LogUnavailable
+   */
   async broadcast(to: Audience, data: string): Promise<number> {
-    const { workers, call } = this.#options;
     this.#broadcasts++;
+    return await (this.#spoken as Broadcasts).send(to, data);
+  }
+
+  async #deliver(broadcast: Broadcast): Promise<number> {
+    const { workers, call } = this.#options;
     const ids = Array.from({ length: workers }, (_, i) => i + 1);
     const answers = await Promise.all(
-      ids.map((id) => call(id, 'broadcast', { to, data }).catch(() => ({ reached: 0 }))),
+      ids.map((id) => call(id, 'broadcast', broadcast).catch(() => ({ reached: 0 }))),
     );
     return answers.reduce((sum, { reached }) => sum + reached, 0);
   }
@@ -149,7 +164,7 @@ export class ChannelControl implements Department {
 
   /** Those that are known here, by name. */
   async names(): Promise<string[]> {
-    return [...(await this.#mustLog().names())].sort();
+    return (await this.#mustLog().names()).filter(isChannelName).sort();
   }
 
   counts(): ChannelControlCounts {

@@ -3,7 +3,7 @@ import type { ChannelsConfig } from '../../config/schema/channels.js';
 import type { Config } from '../../config/schema.js';
 import { paramNames } from '../../route/pattern.js';
 import { BoundedMap } from '../../services/bounded-map.js';
-import { ChannelPattern } from '../../services/channels/names.js';
+import { ChannelPattern, isChannelName } from '../../services/channels/names.js';
 
 const REMEMBERED = 20_000;
 
@@ -24,6 +24,7 @@ export class FirstRoute {
 
   /** null: no route allows it. */
   of(channel: string): ChannelsConfig | null {
+    if (!isChannelName(channel)) return null; // one of the gateway's own
     let known = this.#known.get(channel);
     if (known === undefined) {
       const segments = channel.split('.');

@@ -9,6 +9,7 @@ export interface TargetedRoute extends Routable {
   readonly allow?: readonly string[];
   readonly respond?: { readonly status: number };
   readonly redirect?: { readonly to: string; readonly status: number };
+  readonly channels?: { readonly allow: readonly { readonly match: string }[] } | null;
 }
 
 /** One line of the table; all cells are text for people. */
@@ -21,7 +22,7 @@ export interface RouteRow {
   readonly methods: string;
   /** `header x-beta = "1", query debug is absent`, or empty. */
   readonly predicates: string;
-  /** `service quotes`, `respond 200`, `redirect 308 /new`. */
+  /** `service quotes`, `respond 200`, `redirect 308 /new`, `channels ticks.*`. */
   readonly target: string;
   readonly name: string;
 }
@@ -70,5 +71,6 @@ function targetText(route: TargetedRoute): string {
   if (route.allow !== undefined) return `service ${route.service} of ${route.allow.join(', ')}`;
   if (route.service !== undefined) return `service ${route.service}`;
   if (route.redirect) return `redirect ${route.redirect.status} ${route.redirect.to}`;
+  if (route.channels) return `channels ${route.channels.allow.map(({ match }) => match).join(', ')}`;
   return route.respond ? `respond ${route.respond.status}` : '';
 }

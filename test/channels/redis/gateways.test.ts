@@ -49,6 +49,24 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     expect(clients[0]!.data('a')).toEqual(clients[1]!.data('a'));
   });
 
+  it('bring broadcasts to the clients of all of them, once', async () => {
+    const machines = await startMachines(2);
+    const clients = await Promise.all(machines.map((machine) => openChannels(machine)));
+    const stranger = await openChannels(machines[0]!);
+    for (const client of [...clients, stranger]) await client.subscribe('a');
+    for (const [i, machine] of machines.entries()) {
+      const { status, body } = await post(machine, '/broadcast', { to: { route: 'feed' }, data: i });
+      expect(status).toBe(200);
+      expect(body.reached).toBe(i === 0 ? 2 : 1);
+    }
+    for (const client of [...clients, stranger]) {
+      await client.until(({ op, data }) => op === 'broadcast' && data === 1);
+      expect(client.told.filter(({ op }) => op === 'broadcast').map(({ data }) => data)).toEqual([0, 1]);
+    }
+    const { body } = await machines[0]!.ask('/channels');
+    expect(body.channels.map(({ channel }: { channel: string }) => channel)).toEqual(['a']);
+  });
+
   it('give a client that moves exactly what it missed', async () => {
     const [a, b] = await startMachines(2);
     const first = await openChannels(a!);
@@ -64,6 +82,30 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     await second.until(({ data }) => data === 10);
     expect(second.data('a')).toEqual(numbers(5, 11));
   });
+
+  it('lose and repeat nothing for a client whose machine is killed', async () => {
+    const [a, b] = await startMachines(2);
+    let client = await openChannels(a!);
+    await client.subscribe('a');
+    let next = 0;
+    let over = false;
+    const publishing = (async () => {
+      while (!over) await publish(b!, 'a', next++);
+    })();
+    await client.until(({ offset }) => offset >= 30);
+    a!.signal('SIGKILL');
+    await client.client.ended;
+    const before = client.messages('a');
+    const { offset, epoch } = before.at(-1)!;
+    client = await openChannels(b!);
+    expect(await client.subscribe('a', { offset, epoch })).toMatchObject({ recovered: true });
+    await client.until((told) => told.offset >= offset + 30);
+    over = true;
+    await publishing;
+    await client.until(({ data }) => data === next - 1);
+    const all = [...before, ...client.messages('a')];
+    expect(all.map(({ data }) => data)).toEqual(numbers(0, next));
+  }, 20_000);
 
   it('take what services publish through Redis, once, while machines come and die', async () => {
     const [a, b] = await startMachines(2);
@@ -103,8 +145,11 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     expect(await late.ask({ op: 'subscribe', channel: 'other' })).toMatchObject({
       op: 'error',
       code: 'CHANNEL_UNAVAILABLE',
+      message: 'channels are not available for now: try again',
     });
     expect(performance.now() - from).toBeLessThan(5000);
+    expect(refused.body.detail).not.toContain('127.0.0.1');
+    await a.logged(({ msg, reason }) => /Redis is away/.test(msg) && String(reason).includes('127.0.0.1'));
     await own.restart();
     await eventually(async () => (await post(a, '/channels/a', { data: 1 })).status === 200, { everyMs: 50 });
     await client.until(({ data }) => data === 1);

@@ -120,6 +120,14 @@ describe('the table of routes', () => {
     ]);
   });
 
+  it('says which channels a route has', () => {
+    const feed = {
+      ...route('feed', { path: '/feed' }),
+      channels: { allow: [{ match: 'a.*' }, { match: 'b' }] },
+    };
+    expect(describeTable([feed])[0].target).toBe('channels a.*, b');
+  });
+
   it('leaves out a column without content', () => {
     expect(formatTable(describeTable([route('r', { path: '/' })]))).toEqual([
       'order  host  path  methods  name',
