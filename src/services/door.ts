@@ -91,13 +91,12 @@ export class Door {
     return (this.#byMethod.get(x.method)?.(x, identity) as Denial | null | undefined) ?? null;
   }
 
-  /** `again` is for those who are in. */
+  /** Those who are in may be asked for otherwise, and cannot become nobody. */
   #ask(provider: Provider, x: Exchange): Outcome | Promise<Outcome> {
-    if (x.identity !== null && provider.again !== undefined) {
-      const own = partsOf(x.identity).find((part) => part.provider === provider.name);
-      if (own !== undefined) return provider.again(own);
-    }
-    return provider.authenticate(x);
+    if (x.identity === null) return provider.authenticate(x);
+    if (provider.method === 'anonymous' && x.identity.method !== 'anonymous') return null;
+    const own = partsOf(x.identity).find((part) => part.provider === provider.name);
+    return own === undefined || provider.again === undefined ? provider.authenticate(x) : provider.again(own);
   }
 
   /** The first identity; else the refusal that says most; null when there is no credential at all. */

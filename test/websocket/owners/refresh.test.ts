@@ -154,4 +154,14 @@ describe('a socket of nobody', () => {
     });
     await answers(client);
   });
+
+  it('is none that somebody has opened who might have done without', async () => {
+    const client = await opened(`${gateway.url}/open`, bearer(tokenOf()));
+    expect(await auth(client, { op: 'auth', token: 'x' })).toMatchObject({
+      ok: false,
+      code: 'INVALID_TOKEN',
+    });
+    expect(await auth(client, { op: 'auth', token: tokenOf() })).toMatchObject({ ok: true });
+    await answers(client);
+  });
 });
