@@ -12,6 +12,7 @@ import type { Waiter } from './services/limits/queue/waiter.js';
 import type { Bulkhead } from './upstream/bulkhead/bulkhead.js';
 import type { Recovery } from './upstream/retry/recovery.js';
 import type { Service } from './upstream/service.js';
+import type { Agreement } from './websocket/compression.js';
 
 /** An answer the gateway gives by itself. */
 export interface Answer {
@@ -34,8 +35,11 @@ export interface Client {
   cut(): void;
   /** Whether the connection can become a WebSocket. */
   readonly upgradable: boolean;
-  /** Makes it one, with `x.answerHeaders` beside the fields of the protocol. null: the client has gone. */
-  accept(protocol: string, events: SocketEvents): ClientSocket | null;
+  /**
+   * Makes it one, with `x.answerHeaders` beside the fields of the protocol. null: the client has gone. `compression`: see
+   * `Agreement`; null: none.
+   */
+  accept(protocol: string, events: SocketEvents, compression?: Agreement | null): ClientSocket | null;
   /** The head has gone out: from now on the answer can only be completed or cut. */
   readonly begun: boolean;
 }
@@ -63,6 +67,8 @@ export interface SocketEvents {
   onMessage(message: ArrayBuffer, binary: boolean): void;
   /** The client has taken some of what waited for it. */
   onDrain(): void;
+  /** A ping, which the listener has answered, or a pong. */
+  onPing?(): void;
   /** Once. `code` 1006: without a close frame; `reason` is then the listener's own. */
   onClosed(code: number, reason: string): void;
 }
@@ -140,6 +146,8 @@ export class Exchange {
   body: RequestBody | null = null;
   /** The client wants to speak WebSocket on this connection (RFC 6455 §4.1). */
   handshake = false;
+  /** What its handshake offers beside (RFC 6455 §9.1), where the route may take it; empty: nothing. */
+  extensions = '';
   /** The connection ends with this answer. */
   closing = false;
   /** `performance.now()` in milliseconds. */

@@ -32,7 +32,7 @@ import { createInProcess, openSegment } from './shared/segment.js';
 import type { Roster } from './upstream/balance/roster.js';
 import { createCaller } from './upstream/call/call.js';
 import { WorkerChannels } from './websocket/channels/worker-channels.js';
-import type { SocketKeeper } from './websocket/keeper.js';
+import { WorkerSockets } from './websocket/worker-sockets.js';
 
 const REPORT_EVERY_MS = 1000;
 /** For this long after the last accept, an idle connection may still send a request: it was on its way. */
@@ -51,7 +51,7 @@ export class GatewayWorker implements WorkerHandlers {
   readonly #access: AccessKeeper;
   readonly #limits: LimitKeeper;
   readonly #idempotency: IdempotencyKeeper;
-  #sockets: SocketKeeper | null = null;
+  readonly #sockets: WorkerSockets;
   readonly #channels: WorkerChannels;
   readonly #overload = new OverloadKeeper();
   #running: {
@@ -69,13 +69,14 @@ export class GatewayWorker implements WorkerHandlers {
     this.#id = id;
     this.#lines = lines;
     this.#primary = primary;
+    this.#sockets = new WorkerSockets(id);
     this.#limits = new LimitKeeper(id);
     this.#idempotency = new IdempotencyKeeper(primary, id);
     this.#channels = new WorkerChannels(id, primary, (topic, text) =>
       this.#running?.listener.publish(topic, text),
     );
     const audit = createExchangeAudit(lines, id);
-    const onRecords: ChangeListener = (changes) => this.#sockets?.owners.guard.changed(changes);
+    const onRecords: ChangeListener = (changes) => this.#sockets.owners?.guard.changed(changes);
     this.#access = new AccessKeeper({ primary, audit, call: createCaller, onRecords });
   }
 
@@ -88,8 +89,9 @@ export class GatewayWorker implements WorkerHandlers {
       workerId: this.#id,
       table: openEndpointTable(supplies.endpoints, this.#id),
     });
+    const forSockets = this.#sockets.needs(config);
     await this.#put(gateway, { config, generation, supplies }, log);
-    const listener = await Listener.open({ listen: config.listen, port }, gateway);
+    const listener = await Listener.open({ listen: config.listen, port, ...forSockets }, gateway);
     endStartup(); // before the first connection is accepted: nobody waits for it
     trimHeap();
     const reports = setInterval(() => this.#primary.tell('report', this.#report()), REPORT_EVERY_MS);
@@ -111,8 +113,8 @@ export class GatewayWorker implements WorkerHandlers {
 
   collect = () => this.#report();
 
-  listSockets = (query: WorkerCalls['listSockets'][0]) => this.#sockets?.owners.desk.list(query) ?? [];
-  closeSockets = (query: WorkerCalls['closeSockets'][0]) => this.#sockets?.owners.desk.close(query) ?? 0;
+  listSockets = (query: WorkerCalls['listSockets'][0]) => this.#sockets.owners?.desk.list(query) ?? [];
+  closeSockets = (query: WorkerCalls['closeSockets'][0]) => this.#sockets.owners?.desk.close(query) ?? 0;
 
   /** The keys of an issuer have changed. */
   keys = (set: KeySet) => this.#access.takeKeys(set);
@@ -168,7 +170,7 @@ export class GatewayWorker implements WorkerHandlers {
   ): Promise<void> {
     const limits = await this.#limits.prepare(config, supplies.limits, log);
     const overload = await this.#overload.prepare(config, gateway, log);
-    const sockets = await this.#socketsFor(config, gateway);
+    const sockets = await this.#sockets.prepare(config, gateway);
     const idempotency = await this.#idempotency.prepare(config);
     const channels = await this.#channels.prepare(config, sockets?.owners ?? null);
     const prepared = await this.#access.prepare(config);
@@ -184,16 +186,6 @@ export class GatewayWorker implements WorkerHandlers {
     await this.#overload.adopt(config);
   }
 
-  /** Loaded with the first route that takes handshakes: a codec is 2 MiB. */
-  async #socketsFor({ routes }: Config, gateway: Gateway): Promise<SocketKeeper | null> {
-    if (this.#sockets !== null || !routes.some(({ websocket, channels }) => websocket ?? channels))
-      return this.#sockets;
-    const { SocketKeeper } = await import('./websocket/keeper.js');
-    const { SocketOwners } = await import('./websocket/owners/socket-owners.js');
-    this.#sockets = new SocketKeeper(new SocketOwners(this.#id, gateway));
-    return this.#sockets;
-  }
-
   async #drain(timeoutMs: number, handOver: boolean): Promise<{ cut: number }> {
     if (this.#running === null) return { cut: 0 };
     const { gateway, listener, reports } = this.#running;
@@ -202,7 +194,7 @@ export class GatewayWorker implements WorkerHandlers {
     const startedAt = performance.now();
     await listener.stopAccepting(handOver);
     const elapsedMs = () => performance.now() - startedAt;
-    const lastClose = () => performance.now() - (this.#sockets?.owners.lastEndAt ?? Number.NEGATIVE_INFINITY);
+    const lastClose = () => performance.now() - (this.#sockets.owners?.lastEndAt ?? Number.NEGATIVE_INFINITY);
     const isDone = () =>
       listener.connections() === 0 ||
       (gateway.inFlight === 0 && elapsedMs() >= LINGER_MS && lastClose() >= CLOSE_FRAME_MS);
@@ -231,7 +223,7 @@ export class GatewayWorker implements WorkerHandlers {
       heapUsedBytes: memory.heapUsed,
       ...this.#access.report(),
       limits: this.#limits.report(),
-      sockets: this.#sockets?.owners.report() ?? null,
+      sockets: this.#sockets.keeper?.report() ?? null,
       channels: this.#channels.report(),
       waits: this.#limits.reportWaits(),
       adaptive: this.#limits.reportAdaptive(),

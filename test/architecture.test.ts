@@ -11,6 +11,7 @@ const SRC = join(ROOT, 'src');
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'uWebSockets.js': ['listen/'],
   piscina: ['services/threads/'],
+  ajv: ['websocket/inbound/'],
   'fast-jwt': ['services/tokens/'],
   lmdb: ['services/store/'],
   ioredis: ['services/store/'],

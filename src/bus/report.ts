@@ -9,7 +9,7 @@ import type { AdaptiveCounts } from '../services/limits/adaptive/watch.js';
 import type { WaitCounts } from '../services/limits/queue/limit-queue.js';
 import type { QuotaNote } from '../services/limits/quotas/notes.js';
 import type { ChannelCounts } from '../websocket/channels/keeper.js';
-import type { SocketCounts } from '../websocket/owners/socket-owners.js';
+import type { SocketReport } from '../websocket/keeper.js';
 
 /** A worker's counters since its report before, and its state now. */
 export interface WorkerReport {
@@ -32,7 +32,7 @@ export interface WorkerReport {
   /** What there is to tell of quotas: first requests of a period, and keys that come near their end. */
   quotas: readonly QuotaNote[];
   /** What WebSockets have done; null: there were none. */
-  sockets: SocketCounts | null;
+  sockets: SocketReport | null;
   /** What clients of channels have done; null: there were none. */
   channels: ChannelCounts | null;
   /** Who waits for limits, and how waits ended, by limit. */

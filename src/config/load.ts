@@ -15,6 +15,7 @@ import { checkRoutes } from './checks/routes.js';
 import { checkBalance } from './checks/services/balance.js';
 import { checkServices } from './checks/services/services.js';
 import { checkRegistry } from './checks/services/sources.js';
+import { checkSockets, withMessageSchemas } from './checks/sockets.js';
 import { draftConfig } from './draft.js';
 import { type Mistake, type Path, sortMistakes, valueAt } from './mistakes.js';
 import type { AuthConfig, Material } from './schema/auth.js';
@@ -81,6 +82,7 @@ export function parseConfig(text: string, file: string, environment: Environment
   checkPlans(draft, report);
   checkLimitSync(draft, report);
   checkRoutes(draft, report);
+  checkSockets(draft, folder, report);
   checkChannels(draft, report);
   checkResilience(draft, report);
 
@@ -123,6 +125,7 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   });
   return {
     ...config,
+    routes: withMessageSchemas(config.routes, folder),
     listen: { ...config.listen, tls: tls && { ...absolute(tls), sni: tls.sni.map(absolute) } },
     services: Object.fromEntries(services),
     data: storeFolder(config, folder),

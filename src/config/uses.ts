@@ -4,6 +4,7 @@ import { limitOfQuota, PLAN } from '../services/limits/terms.js';
 import type { Draft } from './draft.js';
 import type { LimitConfig } from './schema/limits/limits.js';
 import type { FilterOptions, RouteConfig } from './schema/route.js';
+import type { CompressionMode } from './schema/socket/compression.js';
 import type { Config } from './schema.js';
 
 interface Filtering {
@@ -36,6 +37,19 @@ function limitsOf({ limits, plans, ...filtering }: Limiting): LimitConfig[] {
   return filtersOf(filtering).flatMap(({ limit = [] }) =>
     limit.flatMap((one) => (one === PLAN ? ofPlans : known(one))),
   );
+}
+
+/** How sockets may be compressed. */
+export function compressionOf({ routes }: Pick<Config, 'routes'>): CompressionMode {
+  for (const { websocket } of routes) {
+    if (websocket !== null && websocket.compression.mode !== 'off') return websocket.compression.mode;
+  }
+  return 'off';
+}
+
+/** Whether slow clients get the latest only. */
+export function usesConflation({ routes }: Pick<Config, 'routes'>): boolean {
+  return routes.some(({ websocket }) => websocket?.slow === 'conflate');
 }
 
 export function usesLimits(config: Filtering): boolean {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
-import { usesIdempotency, usesLimits } from '../config/uses.js';
+import { compressionOf, usesIdempotency, usesLimits } from '../config/uses.js';
 
 /** An option that was changed in the file and only counts after a restart. */
 export interface RestartNeeded {
@@ -50,6 +50,10 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
   // Machines share limits and keys through it as long as there are any.
   const isMet = isOpen || usesLimits(running) || (running.redis !== null && usesIdempotency(running));
   const redis = isMet ? keepSecret('redis', running.redis, next.redis) : next.redis;
+
+  // Listeners have the memory for it, or not.
+  if (compressionOf(next) !== 'off')
+    keep('websocket.compression', compressionOf(running), compressionOf(next));
 
   const workers = keep('workers', running.workers, next.workers);
 

@@ -2,6 +2,7 @@
  * Step 6. The client's side of an exchange: writes the answer through uWebSockets.js, as fast as the client reads.
  */
 import type { Client, ClientSocket, Exchange, SocketEvents } from '../exchange.js';
+import type { Agreement } from '../websocket/compression.js';
 import { withoutNativeWarnings } from './addon/native-warnings.js';
 import type { HttpResponse, us_socket_context_t } from './addon/uws.js';
 import type { SocketData, SocketLink } from './sockets.js';
@@ -19,6 +20,10 @@ const { STATUS_CODES } = process.getBuiltinModule('node:http');
 const STATUS_LINES: string[] = [];
 for (const [status, phrase] of Object.entries(STATUS_CODES))
   STATUS_LINES[Number(status)] = `${status} ${phrase}`;
+
+/** More than any message has; a small integer, which takes no memory of its own in each socket. */
+const NEVER = 2 ** 31 - 1;
+const NO_COMPRESSION: Agreement = Object.freeze({ offer: '', fromBytes: NEVER });
 
 /** How long a client has to read the end of an answer that ends the connection, in milliseconds. */
 const LAST_READ_MS = 500;
@@ -70,9 +75,10 @@ export class HttpClient implements Client {
     return this.#context !== null && !this.begun;
   }
 
-  accept(protocol: string, events: SocketEvents): ClientSocket | null {
+  accept(protocol: string, events: SocketEvents, compression: Agreement | null = null): ClientSocket | null {
     if (this.#over || this.#context === null) return null;
-    const link: SocketLink = { events, socket: null };
+    const { offer, fromBytes: compressFrom } = compression ?? NO_COMPRESSION;
+    const link: SocketLink = { events, compressFrom, socket: null };
     const context = this.#context;
     // From here on the connection is the socket's: it has its own way to say that the client has gone.
     this.#over = true;
@@ -81,7 +87,7 @@ export class HttpClient implements Client {
     // Not within `cork`: when that ends, the listener takes a socket that has kept its address for one that still speaks
     // HTTP, reads its state from what is something else by now, and often enough closes it.
     const key = this.#x.header('sec-websocket-key') ?? '';
-    withoutNativeWarnings(() => this.#res.upgrade<SocketData>({ link }, key, protocol, '', context));
+    withoutNativeWarnings(() => this.#res.upgrade<SocketData>({ link }, key, protocol, offer, context));
     return link.socket;
   }
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { CompressionMode } from '../config/schema/socket/compression.js';
 import type { Config } from '../config/schema.js';
 import type { Gateway } from '../gateway.js';
 import { beginNoMore, HANDSHAKE_MS } from './addon/no-more-connections.js';
@@ -18,6 +19,10 @@ export interface ListenerOptions {
   listen: ListenConfig;
   /** Overrides `listen.port`: what port 0 became in the first worker. */
   port: number;
+  /** How sockets may be compressed: it takes memory, be there any or not. */
+  compression: CompressionMode;
+  /** Messages that wait may be replaced by newer ones: little is to wait where that cannot be done any more. */
+  conflates: boolean;
 }
 
 /** An app of the addon, the socket it listens on, and how many connections it has. */
@@ -33,6 +38,8 @@ interface Open {
 export class Listener {
   readonly #uws: Uws;
   readonly #gateway: Gateway;
+  readonly #compression: CompressionMode;
+  readonly #conflates: boolean;
   /** What the current certificates were made from. */
   #material: string;
   #current: Open;
@@ -41,13 +48,15 @@ export class Listener {
   readonly port: number;
 
   /** @throws Error when the port cannot be listened on or a certificate cannot be used. */
-  static async open({ listen, port }: ListenerOptions, gateway: Gateway): Promise<Listener> {
-    return new Listener(listen, port, gateway);
+  static async open(options: ListenerOptions, gateway: Gateway): Promise<Listener> {
+    return new Listener(options, gateway);
   }
 
-  private constructor(listen: ListenConfig, port: number, gateway: Gateway) {
+  private constructor({ listen, port, compression, conflates }: ListenerOptions, gateway: Gateway) {
     this.#uws = loadUws(listen.maxHeaderBytes);
     this.#gateway = gateway;
+    this.#compression = compression;
+    this.#conflates = conflates;
     this.#material = tlsMaterial(listen);
     this.#current = this.#start(listen, port);
     this.port = this.#uws.us_socket_local_port(this.#current.socket as never);
@@ -126,7 +135,10 @@ export class Listener {
         if (open !== this.#current) setImmediate(() => this.#forget(open));
       }
     });
-    const { opened: socket, descriptors } = withBoundedReceiveBuffer(() => listenOn(app, listen.host, port));
+    const { opened: socket, descriptors } = withBoundedReceiveBuffer(
+      () => listenOn(app, listen.host, port),
+      this.#conflates,
+    );
     if (socket === false) {
       app.close();
       throw new Error(
@@ -142,9 +154,12 @@ export class Listener {
     const gateway = this.#gateway;
     app.any('/*', (res, req) => gateway.handle(res, req, scheme, null));
     // Handshakes whose key has the right length come here, all others to the handler above.
+    const compression = compressionFlags(this.#uws, this.#compression);
     app.ws(
       '/*',
-      socketBehavior(maxMessageBytes, (res, req, context) => gateway.handle(res, req, scheme, context)),
+      socketBehavior(maxMessageBytes, compression, (res, req, context) =>
+        gateway.handle(res, req, scheme, context),
+      ),
     );
   }
 
@@ -154,6 +169,13 @@ export class Listener {
     for (const named of tls.sni) app.addServerName(named.host, appOptions(named));
     return app;
   }
+}
+
+/** Clients always forget what they have sent: reading takes no memory of a socket. */
+function compressionFlags(uws: Uws, mode: CompressionMode): number {
+  if (mode === 'off') return uws.DISABLED;
+  const compressor = mode === 'shared' ? uws.SHARED_COMPRESSOR : uws.DEDICATED_COMPRESSOR_16KB;
+  return compressor | uws.SHARED_DECOMPRESSOR;
 }
 
 /** The addon calls back before `listen` returns. */

@@ -9,6 +9,8 @@ export interface SocketData {
 
 export interface SocketLink {
   readonly events: SocketEvents;
+  /** Messages of so many bytes and more are compressed, if the client can. */
+  readonly compressFrom: number;
   /** Once it is open. */
   socket: UwsSocket | null;
 }
@@ -22,11 +24,13 @@ const MOST_PINGS = 1000;
 /** The client's end. After the listener has closed it, its own object must not be touched. */
 export class UwsSocket implements ClientSocket {
   #ws: WebSocket<SocketData> | null;
+  readonly #compressFrom: number;
   /** Pings since there was nothing that waited for the client. */
   #pings = 0;
 
-  constructor(ws: WebSocket<SocketData>) {
+  constructor(ws: WebSocket<SocketData>, compressFrom: number) {
     this.#ws = ws;
+    this.#compressFrom = compressFrom;
   }
 
   get waiting(): number {
@@ -34,7 +38,7 @@ export class UwsSocket implements ClientSocket {
   }
 
   send(message: Buffer | string, binary: boolean): void {
-    this.#ws?.send(message, binary, false);
+    this.#ws?.send(message, binary, message.length >= this.#compressFrom);
   }
 
   join(topic: string): void {
@@ -76,30 +80,38 @@ export class UwsSocket implements ClientSocket {
 
 /**
  * `maxMessage` in bytes: of what is larger the listener reads nothing, and cuts the connection. There is no bound on what
- * waits for a client here: the listener would drop messages without a word. Who sends looks at `waiting`.
+ * waits for a client here: the listener would drop messages without a word. Who sends looks at `waiting`. `compression` in
+ * the listener's own words: what a socket may have at most.
  */
 export function socketBehavior(
   maxMessage: number,
+  compression: number,
   upgrade: NonNullable<WebSocketBehavior<SocketData>['upgrade']>,
 ): WebSocketBehavior<SocketData> {
   return {
-    compression: 0,
+    compression,
     maxPayloadLength: maxMessage,
     maxBackpressure: 0,
     idleTimeout: VANISHED_AFTER_S,
     sendPingsAutomatically: true,
     upgrade,
     open(ws) {
-      ws.getUserData().link.socket = new UwsSocket(ws);
+      const { link } = ws.getUserData();
+      link.socket = new UwsSocket(ws, link.compressFrom);
     },
     message(ws, message, isBinary) {
       ws.getUserData().link.events.onMessage(message, isBinary);
+    },
+    pong(ws) {
+      ws.getUserData().link.events.onPing?.();
     },
     drain(ws) {
       ws.getUserData().link.events.onDrain();
     },
     ping(ws) {
-      ws.getUserData().link.socket?.pinged();
+      const { events, socket } = ws.getUserData().link;
+      socket?.pinged();
+      events.onPing?.();
     },
     close(ws, code, message) {
       const { events, socket } = ws.getUserData().link;

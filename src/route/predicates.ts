@@ -78,6 +78,14 @@ export function checkPattern(pattern: string): string | null {
   }
 }
 
+/**
+ * A pattern for texts of clients, to be found anywhere in them unless it is anchored.
+ * @throws Error when it is no RE2 pattern
+ */
+export function linearPattern(pattern: string): { test(text: string): boolean } {
+  return compilePattern(pattern);
+}
+
 /** Whether no request can satisfy both predicates. False when that is not known. */
 export function disjoint(a: Predicate, b: Predicate): boolean {
   if (a.in !== b.in || a.name !== b.name) return false;

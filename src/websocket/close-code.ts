@@ -18,6 +18,9 @@ export const BAD_GATEWAY = 1014;
 export const TOKEN_EXPIRED = 4401;
 export const FORBIDDEN = 4403;
 export const SLOW_CONSUMER = 4408;
+/** Ours: as 422 and 429 are for requests. */
+export const UNFIT_MESSAGE = 4422;
+export const TOO_MANY_MESSAGES = 4429;
 
 /** What the listener says about a close frame that is none, for instance because of its code. */
 export const UNREADABLE_CLOSE = 'Received invalid close payload';

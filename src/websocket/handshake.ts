@@ -19,6 +19,7 @@ export function takeHandshake(x: Exchange, options: WebSocketConfig, draining: b
   }
   const fault = handshakeFault(x, options);
   if (fault !== null) return fault;
+  if (options.compression.mode !== 'off') x.extensions = valuesOf(x, 'sec-websocket-extensions').join();
   x.headers = withoutExtensions(x.headers);
   x.dialling = true;
   return null;

@@ -44,6 +44,7 @@ export class ServiceLeg implements FrameEvents {
     this.#events = events;
     this.#reader = new FrameReader(maxMessage, this);
     this.#outbox = new Outbox(socket);
+    socket.on('error', onError);
     socket.setTimeout(0);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 30_000);
@@ -54,7 +55,6 @@ export class ServiceLeg implements FrameEvents {
     const socket = this.#socket;
     socket[LEG] = this;
     socket.on('data', onData);
-    socket.on('error', onError);
     socket.on('end', onGone);
     socket.on('close', onGone);
     socket.resume();

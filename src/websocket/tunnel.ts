@@ -1,7 +1,7 @@
 /**
  * One WebSocket through the gateway: a client, a service, and messages between them as they are. What one side cannot take
  * waits within a bound: the service is not read while the client is slow. A client cannot be stopped (the listener has no
- * way to), so a service that is slow itself ends the socket. No message is ever left out.
+ * way to), so a service that is slow itself ends the socket. No message is ever left out, unless the route says which.
  */
 import type { Socket } from 'node:net';
 import type { WebSocketConfig } from '../config/schema/websocket.js';
@@ -16,13 +16,18 @@ import {
   SLOW_CONSUMER,
   TOKEN_EXPIRED,
   TOO_BIG,
+  TOO_MANY_MESSAGES,
   TRY_AGAIN_LATER,
   UNREADABLE_CLOSE,
 } from './close-code.js';
+import { Allowance } from './inbound/allowance.js';
+import { type GateEvents, InboundGate } from './inbound/gate.js';
+import { ConflatedSender, type PausableSource } from './outbound/conflated-sender.js';
 import { isAuthMessage } from './owners/auth-message.js';
 import type { HopClock } from './owners/hop-clock.js';
 import type { OwnedSocket } from './owners/owned-socket.js';
 import { withRetryHint } from './owners/retry-hint.js';
+import type { SocketPolicy } from './policy.js';
 import { ServiceLeg } from './service-leg.js';
 
 /** Without a byte for this long the service is asked whether it is there; after twice that it is not. */
@@ -40,18 +45,25 @@ export interface TunnelOwner {
 
 const MESSAGE_TOO_BIG = 'Received too big message';
 
-export class Tunnel implements SocketEvents, OwnedSocket {
+export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSource {
   readonly kind = 'proxy';
   readonly x: Exchange;
   number = 0;
   readonly openedAt: number;
   messagesIn = 0;
   messagesOut = 0;
-  readonly #options: WebSocketConfig;
+  readonly #policy: SocketPolicy;
+  readonly options: WebSocketConfig;
   readonly #owner: TunnelOwner;
   readonly #service: ServiceLeg;
   /** For the endpoint: one less in flight. */
   readonly #ended: () => void;
+  /** null: what the client says goes to the service as it is. */
+  readonly #gate: InboundGate | null;
+  /** null: everything goes to the client. */
+  #conflated: ConflatedSender | null = null;
+  /** From the first ping on. */
+  #pings: Allowance | null = null;
   #client: ClientSocket | null = null;
   #over = false;
   /** Since when the client has been too slow; 0: it is not. */
@@ -60,21 +72,31 @@ export class Tunnel implements SocketEvents, OwnedSocket {
   #serviceHeardAt: number;
   #pinged = false;
 
-  constructor(x: Exchange, options: WebSocketConfig, socket: Socket, owner: TunnelOwner, ended: () => void) {
+  constructor(x: Exchange, policy: SocketPolicy, socket: Socket, owner: TunnelOwner, ended: () => void) {
+    const { options, inbound } = policy;
     const now = x.acceptedAt;
     this.x = x;
     this.openedAt = now;
     this.#ended = ended;
-    this.#options = options;
+    this.#policy = policy;
+    this.options = options;
+    this.#gate = inbound === null ? null : new InboundGate(inbound, this);
     this.#owner = owner;
     this.#lastMessageAt = now;
     this.#serviceHeardAt = now;
     this.#service = new ServiceLeg(socket, options.maxMessage, this);
   }
 
+  /** Bytes that the service has not taken yet, or not been given. */
+  get waitingForService(): number {
+    return this.#service.waiting + (this.#gate?.waiting ?? 0);
+  }
+
   /** The client has its 101. */
   start(client: ClientSocket): void {
     this.#client = client;
+    const { conflation } = this.#policy;
+    if (conflation !== null) this.#conflated = new ConflatedSender(conflation, client, this);
     this.#service.start();
   }
 
@@ -93,26 +115,51 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     this.messagesIn++;
     const now = performance.now();
     this.#lastMessageAt = now;
-    if (message.byteLength > this.#options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
-    if (this.#options.refresh && isAuthMessage(message, binary))
+    if (message.byteLength > this.options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
+    if (this.options.refresh && isAuthMessage(message, binary))
       return this.#owner.onAuthMessage(this, message);
-    // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
-    if (this.#service.waiting > this.#options.buffer)
-      return this.end(TRY_AGAIN_LATER, 'the service is too slow');
-    this.#service.send(message, binary);
+    if (this.#gate !== null) return this.#gate.take(message, binary);
+    this.onAdmitted(message, binary);
     const { hopsIn } = this.#owner;
     if (hopsIn.due()) hopsIn.time(now, this.#service);
   }
 
+  onAdmitted(message: ArrayBuffer, binary: boolean): void {
+    if (this.#over) return;
+    // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
+    if (this.#service.waiting > this.options.buffer)
+      return this.end(TRY_AGAIN_LATER, 'the service is too slow');
+    this.#service.send(message, binary);
+  }
+
+  onNotice(text: string): boolean {
+    const client = this.#client;
+    if (client === null || client.waiting > this.options.buffer) return false;
+    client.send(Buffer.from(text), false);
+    return true;
+  }
+
+  onPing(): void {
+    const { pings } = this.options;
+    if (this.#over || pings === null) return;
+    const now = performance.now();
+    this.#pings ??= new Allowance({ rate: pings }, now);
+    if (this.#pings.take(now, 0)) return;
+    this.#policy.counts.pings++;
+    this.end(TOO_MANY_MESSAGES, 'too many pings');
+  }
+
   onDrain(): void {
-    if (this.#slowSince === 0 || (this.#client?.waiting ?? 0) > this.#options.buffer / 2) return;
-    this.#slowSince = 0;
-    this.#service.resume();
+    if (this.#conflated !== null) return this.#conflated.drained();
+    if (this.#slowSince === 0 || (this.#client?.waiting ?? 0) > this.options.buffer / 2) return;
+    this.resumeSource();
   }
 
   onClosed(code: number, reason: string): void {
     this.#client = null;
     if (this.#over) return;
+    this.#gate?.flush();
+    if (this.#over) return; // for what it had said last
     if (isSendable(code)) this.#service.close(code, reason);
     else if (code === NO_STATUS || reason === UNREADABLE_CLOSE) this.#service.close(NO_STATUS, '');
     else if (reason === MESSAGE_TOO_BIG) this.#service.close(TOO_BIG, '');
@@ -131,12 +178,26 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     this.#lastMessageAt = now;
     this.#serviceHeardAt = now;
     this.#pinged = false;
+    if (this.#conflated !== null) {
+      if (this.#conflated.send(message, binary)) this.messagesOut--;
+      return;
+    }
     client.send(message, binary);
     const { hopsOut } = this.#owner;
     if (hopsOut.due()) hopsOut.time(now, client);
-    if (this.#slowSince > 0 || client.waiting <= this.#options.buffer) return;
-    this.#slowSince = now;
+    if (this.#slowSince > 0 || client.waiting <= this.options.buffer) return;
+    this.#policy.counts.pausing++;
+    this.pauseSource();
+  }
+
+  pauseSource(): void {
+    this.#slowSince = performance.now();
     this.#service.pause();
+  }
+
+  resumeSource(): void {
+    this.#slowSince = 0;
+    this.#service.resume();
   }
 
   /** What has come together goes out together. */
@@ -162,7 +223,7 @@ export class Tunnel implements SocketEvents, OwnedSocket {
 
   /** Bytes that the client has not taken yet. */
   get waiting(): number {
-    return this.#client?.waiting ?? 0;
+    return (this.#client?.waiting ?? 0) + (this.#conflated?.waiting ?? 0);
   }
 
   /** A word of our own to the client. */
@@ -179,16 +240,22 @@ export class Tunnel implements SocketEvents, OwnedSocket {
 
   /** Looks at the clock; `wall` in milliseconds since 1970. */
   check(now: number, wall: number): void {
-    const { idle, lifetime, slow, slowFor } = this.#options;
+    const { idle, lifetime, slow, slowFor } = this.options;
+    this.#gate?.look();
+    this.#conflated?.drained();
     const { identity } = this.x;
     if (identity !== null && identity.expiresAt <= wall)
       return this.end(TOKEN_EXPIRED, 'the credentials have expired');
-    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor)
-      return this.end(SLOW_CONSUMER, 'the client reads too slowly');
+    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor) return this.#closeSlow();
     if (lifetime > 0 && now - this.openedAt > lifetime)
       return this.end(SERVICE_RESTART, withRetryHint('the socket is old: connect again'));
     if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
     this.#checkService(now);
+  }
+
+  #closeSlow(): void {
+    this.#policy.counts.closing++;
+    this.end(SLOW_CONSUMER, 'the client reads too slowly');
   }
 
   #checkService(now: number): void {
@@ -219,6 +286,11 @@ export class Tunnel implements SocketEvents, OwnedSocket {
     const client = this.#client;
     this.#over = true;
     this.#client = null;
+    this.#gate?.stop();
+    // Behind what waits comes the close; without one it was cut off itself.
+    if (client !== null && code !== ABNORMAL) this.#conflated?.flush();
+    else this.#conflated?.stop();
+    this.x.bytesOut -= this.#conflated?.leftOutBytes ?? 0;
     this.#ended();
     this.#owner.onTunnelEnd(this, code);
     return client;

@@ -19,7 +19,7 @@ export class ChannelClient {
   readonly told: Told[] = [];
   #lookers: (() => void)[] = [];
 
-  constructor(url: string, options: ClientOptions = {}, protocols: string[] = []) {
+  constructor(url: string, options: ClientOptions & { servername?: string } = {}, protocols: string[] = []) {
     this.client = new SocketClient(url, protocols, options);
     this.client.socket.on('message', (message: Buffer) => {
       this.told.push(JSON.parse(message.toString()));
@@ -64,7 +64,7 @@ export class ChannelClient {
 export async function openChannels(
   gateway: RunningGateway,
   path = '/feed',
-  options?: ClientOptions,
+  options?: ClientOptions & { servername?: string },
 ): Promise<ChannelClient> {
   const opened = new ChannelClient(gateway.url + path, options);
   onTestFinished(() => opened.client.socket.terminate());

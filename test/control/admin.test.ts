@@ -46,14 +46,19 @@ describe('the index', () => {
       'GET /usage/:caller',
       'PUT /services/:service/endpoints/:endpoint/drain',
       'DELETE /services/:service/endpoints/:endpoint/drain',
+      'GET /channels',
+      'GET /channels/:channel',
+      'POST /channels/:channel',
+      'POST /broadcast',
       'GET /sockets',
       'GET /sockets/:id',
       'DELETE /sockets/:id',
       'DELETE /sockets',
+      'GET /channels/:channel/presence',
     ]);
     for (const { method, path } of body.endpoints) {
-      // There are no keys and consumers without a store, no usage without quotas, no idempotency keys, and no service has its endpoints from the registry.
-      const status = /^\/(keys|consumers|usage|registry|idempotency)/.test(path) ? 409 : 200;
+      // There are no keys and consumers without a store, no usage without quotas, no idempotency keys, no channels, and no service has its endpoints from the registry.
+      const status = /^\/(keys|consumers|usage|registry|idempotency|channels)/.test(path) ? 409 : 200;
       if (path === '/services/:name' || path === '/sockets/:id') continue;
       if (method === 'GET') expect((await gateway.ask(path)).status, path).toBe(status);
     }

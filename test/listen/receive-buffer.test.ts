@@ -14,6 +14,23 @@ function receiveBuffers(): number[] {
   });
 }
 
+/** TCP_NOTSENT_LOWAT of every connection and listener this process has. */
+function unsentBounds(): number[] {
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    const size = [0];
+    return getsockopt(Number(descriptor), 6, 25, size, [4]) === 0 ? size : [];
+  });
+}
+
+it('bounds what waits to be sent where that is asked for', () => {
+  const app = loadUws(16_384).App();
+  withBoundedReceiveBuffer(() => app.listen('127.0.0.1', 0, () => {}), false);
+  expect(unsentBounds()).not.toContain(128 * 1024);
+  withBoundedReceiveBuffer(() => app.listen('127.0.0.1', 0, () => {}), true);
+  expect(unsentBounds()).toContain(128 * 1024);
+  app.close();
+});
+
 it('bounds the socket that is opened meanwhile, and gives back what opening gave', () => {
   const uws = loadUws(16_384);
   const app = uws.App();

@@ -7,6 +7,7 @@ import type { BreakerView, EndpointView, ServiceView } from '../../src/observe/h
 import { SyncCounts } from '../../src/observe/limits/sync-counts.ts';
 import { WorkerMetrics } from '../../src/observe/metrics.ts';
 import { Totals } from '../../src/observe/totals.ts';
+import { PolicyCounts } from '../../src/websocket/policy-counts.ts';
 
 const SAMPLE = /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\d+(?:\.\d+)?(?:e[+-]\d+)?)$/;
 
@@ -124,6 +125,10 @@ function busyGateway(): GatewayFacts {
       messagesIn: 5,
       messagesOut: 8,
       closed: { 1000: 1 },
+      policies: new Map([
+        ['game', Object.assign(new PolicyCounts(), { conflated: 3, pausing: 1, unfit: 2, delayed: 1 })],
+      ]),
+      waiting: { client: 10, service: 20 },
       handshakes: new Map([['accepted 101', 2]]),
       hops: {
         in: { times: Uint32Array.of(20, 3, 900, 1), sumMs: 0.96 },

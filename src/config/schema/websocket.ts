@@ -2,6 +2,10 @@ import { z } from 'zod';
 import { count } from '../fields.js';
 import { duration, reject, size } from '../units.js';
 import { rate } from './limits/limits.js';
+import { compression } from './socket/compression.js';
+import { conflate } from './socket/conflate.js';
+import { messageSchema } from './socket/message-schema.js';
+import { messages } from './socket/messages.js';
 
 const MOST_MESSAGE = 2 ** 30 - 1;
 /** Service restart: connect again. */
@@ -77,13 +81,34 @@ const options = z.strictObject({
       examples: ['64KiB'],
     }),
   slow: z
-    .enum(['pause', 'close'])
+    .enum(['pause', 'close', 'conflate'])
     .prefault('pause')
     .meta({
       description:
-        'A client that stays slow: `pause` lets the service wait for it, `close` ends the socket with 4408 after `slowFor`.',
+        'A client that stays slow: `pause` lets the service wait for it, `close` ends the socket with 4408 after `slowFor`, `conflate` keeps the latest message of each key for it.',
       examples: ['close'],
     }),
+  conflate: conflate.optional().meta({
+    description: 'What `slow: conflate` may leave out, and what never.',
+    examples: [{ key: '/symbol', protect: { pointer: '/type', in: ['fill'] }, maxRate: '20/s' }],
+  }),
+  messages: messages.optional().meta({
+    description: 'How much one client may send. Absent: as much as the service takes.',
+    examples: [{ rate: '50/s', burst: 100, bytes: '64KiB/s', over: 'delay' }],
+  }),
+  pings: z
+    .union([z.literal('off').transform(() => null), rate()], { error: 'a rate such as 100/s, or off' })
+    .prefault('100/s')
+    .meta({
+      description:
+        'Most pings and pongs of one client; the socket is then closed with 4429. `off`: any number.',
+      examples: ['10/s'],
+    }),
+  schema: messageSchema.optional().meta({
+    description: 'What messages of clients must be like. Absent: anything.',
+    examples: [{ opcodes: [1, 2, 7], over: 'close' }],
+  }),
+  compression,
   slowFor: duration({ min: 100 })
     .prefault('10s')
     .meta({

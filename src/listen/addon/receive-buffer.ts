@@ -4,6 +4,9 @@
  * than that in the kernel's buffer a read is never full, and `pause()` holds.
  *
  * The price is the window of a connection: about 400 KiB can be under way per round trip.
+ *
+ * The other way, the kernel takes what it may still have to send, megabytes on a fast link. Where messages are replaced by
+ * newer ones as long as they wait here, that is too much: then it takes little more than is under way.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,24 +14,33 @@ import { createRequire } from 'node:module';
 /** The kernel doubles it (socket(7)): 416 KiB with its bookkeeping, below the 488 KiB from which uSockets reads on. */
 const RECEIVE_BYTES = 208 * 1024;
 
-// Linux, <asm-generic/socket.h>
+/** Large downloads are a fifth slower with it on loopback, so it is not for everybody. */
+const UNSENT_BYTES = 128 * 1024;
+
+// Linux, <asm-generic/socket.h>, <linux/tcp.h>
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const IPPROTO_TCP = 6;
+const TCP_NOTSENT_LOWAT = 25;
 
 type Descriptors = ReadonlySet<string>;
 
 /**
  * Opens a listening socket with `open`; the connections it accepts inherit the bound. Gives what that gave, and the descriptors that
  * were opened: none but on Linux. Where koffi has no binary for the platform the process is warned and goes on without the bound.
+ * `unsentToo`: what waits to be sent is bounded as well.
  */
-export function withBoundedReceiveBuffer<T>(open: () => T): { opened: T; descriptors: number[] } {
+export function withBoundedReceiveBuffer<T>(
+  open: () => T,
+  unsentToo = false,
+): { opened: T; descriptors: number[] } {
   if (process.platform !== 'linux') return { opened: open(), descriptors: [] };
   const before = sockets();
   const opened = open();
   const descriptors = [...sockets()]
     .filter((socket) => !before.has(socket))
     .map((socket) => Number(socket.split(' ')[0]));
-  for (const descriptor of descriptors) bound(descriptor);
+  for (const descriptor of descriptors) bound(descriptor, unsentToo);
   return { opened, descriptors };
 }
 
@@ -46,11 +58,12 @@ function sockets(): Descriptors {
   return open;
 }
 
-function bound(descriptor: number): void {
+function bound(descriptor: number, unsentToo: boolean): void {
   try {
     const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
     const setsockopt = koffi.load(null).func('int setsockopt(int, int, int, const int *, uint32_t)');
     setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, [RECEIVE_BYTES], 4);
+    if (unsentToo) setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, [UNSENT_BYTES], 4);
   } catch (error) {
     process.emitWarning(`uploads are not bounded in memory while a service is slow: ${error}`);
   }

@@ -1,9 +1,9 @@
 /** What WebSockets do, in metrics. */
-
+import type { SocketReport } from '../../websocket/keeper.js';
 import type { HopCounts } from '../../websocket/owners/hop-clock.js';
-import type { SocketCounts } from '../../websocket/owners/socket-owners.js';
 import type { Family, Sample } from '../family.js';
 import { LatencyTotals } from '../latency.js';
+import { PolicyTotals, socketPolicyFamilies } from './socket-policies.js';
 
 /** Upper bounds of the buckets, in seconds. */
 const HOP_BUCKETS = [
@@ -38,11 +38,13 @@ export class SocketTotals {
   messagesIn = 0;
   messagesOut = 0;
   readonly closed = new Map<string, number>();
+  readonly policies = new PolicyTotals();
   /** By `result code`. */
   readonly handshakes = new Map<string, number>();
   readonly hops = { in: new HopTotals(), out: new HopTotals() };
 
-  merge({ opened, messagesIn, messagesOut, closed, handshakes, hops }: SocketCounts): void {
+  merge({ opened, messagesIn, messagesOut, closed, handshakes, hops, policies }: SocketReport): void {
+    this.policies.merge(policies);
     this.hops.in.merge(hops.in);
     this.hops.out.merge(hops.out);
     this.opened += opened;
@@ -95,6 +97,7 @@ export const socketFamilies: readonly Family[] = [
       for (const [code, value] of totals.sockets.closed) yield { labels: { code }, value };
     },
   },
+  ...socketPolicyFamilies,
   {
     name: 'sluice_websocket_handshakes_total',
     type: 'counter',

@@ -1,5 +1,5 @@
 /** The client, with a witness beside it: what the service answers goes on at once, and is noted. */
-import type { Client, ClientSocket, SocketEvents } from '../../exchange.js';
+import type { Client, ClientSocket } from '../../exchange.js';
 import type { Ticket } from './ticket.js';
 
 export class RecordingClient implements Client {
@@ -19,8 +19,8 @@ export class RecordingClient implements Client {
     return this.#client.upgradable;
   }
 
-  accept(protocol: string, events: SocketEvents): ClientSocket | null {
-    return this.#client.accept(protocol, events);
+  accept(...handshake: Parameters<Client['accept']>): ClientSocket | null {
+    return this.#client.accept(...handshake);
   }
 
   answer(body: string | Buffer): void {

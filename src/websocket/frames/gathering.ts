@@ -1,13 +1,16 @@
 /** Bytes that come in pieces, in one buffer that doubles: however small the pieces are, they take no more than twice their sum. */
 
 const LEAST_BYTES = 256;
+/** So much is asked for at once when it is announced: what is not written to takes no memory, only addresses. */
+const MOST_ANNOUNCED_BYTES = 2 * 1024 * 1024;
 
 export class Gathering {
   length = 0;
   #buffer: Buffer;
 
-  constructor(first: Uint8Array) {
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(LEAST_BYTES, first.length));
+  constructor(first: Uint8Array, announced = 0) {
+    const expected = Math.min(announced, MOST_ANNOUNCED_BYTES);
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(LEAST_BYTES, first.length, expected));
     this.add(first);
   }
 

@@ -57,7 +57,7 @@ export class FrameReader {
       this.#held = null;
     }
     const at = this.#readFrame(bytes, 0);
-    if (at === 0) this.#held = new Gathering(bytes);
+    if (at === 0) this.#held = new Gathering(bytes, this.#needed);
     else if (!this.#over && at < bytes.length) this.#events.onBatch(() => this.#readRest(bytes, at));
   }
 
@@ -66,7 +66,7 @@ export class FrameReader {
     while (!this.#over && at < bytes.length) {
       const next = this.#readFrame(bytes, at);
       if (next === at) {
-        this.#held = new Gathering(bytes.subarray(at));
+        this.#held = new Gathering(bytes.subarray(at), this.#needed);
         return;
       }
       at = next;

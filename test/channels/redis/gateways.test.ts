@@ -83,6 +83,30 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     expect(second.data('a')).toEqual(numbers(5, 11));
   });
 
+  it('lose and repeat nothing for a client whose machine is killed', async () => {
+    const [a, b] = await startMachines(2);
+    let client = await openChannels(a!);
+    await client.subscribe('a');
+    let next = 0;
+    let over = false;
+    const publishing = (async () => {
+      while (!over) await publish(b!, 'a', next++);
+    })();
+    await client.until(({ offset }) => offset >= 30);
+    a!.signal('SIGKILL');
+    await client.client.ended;
+    const before = client.messages('a');
+    const { offset, epoch } = before.at(-1)!;
+    client = await openChannels(b!);
+    expect(await client.subscribe('a', { offset, epoch })).toMatchObject({ recovered: true });
+    await client.until((told) => told.offset >= offset + 30);
+    over = true;
+    await publishing;
+    await client.until(({ data }) => data === next - 1);
+    const all = [...before, ...client.messages('a')];
+    expect(all.map(({ data }) => data)).toEqual(numbers(0, next));
+  }, 20_000);
+
   it('take what services publish through Redis, once, while machines come and die', async () => {
     const [a, b] = await startMachines(2);
     const client = await openChannels(b!);
@@ -121,8 +145,11 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     expect(await late.ask({ op: 'subscribe', channel: 'other' })).toMatchObject({
       op: 'error',
       code: 'CHANNEL_UNAVAILABLE',
+      message: 'channels are not available for now: try again',
     });
     expect(performance.now() - from).toBeLessThan(5000);
+    expect(refused.body.detail).not.toContain('127.0.0.1');
+    await a.logged(({ msg, reason }) => /Redis is away/.test(msg) && String(reason).includes('127.0.0.1'));
     await own.restart();
     await eventually(async () => (await post(a, '/channels/a', { data: 1 })).status === 200, { everyMs: 50 });
     await client.until(({ data }) => data === 1);

@@ -38,6 +38,8 @@ const READS_AT_ONCE = 100;
 const MOST_READS = 3;
 /** Channels that were spoken on, for lists. */
 const MOST_NAMES = 10_000;
+/** Where Redis is and what it says is for the log. */
+const FOR_CLIENTS = 'channels are not available for now: try again';
 const NO_HISTORY: HistoryOptions = { size: 0, ttl: 0 };
 
 interface Followed {
@@ -61,6 +63,8 @@ export class RedisLog implements ChannelLog {
   #refuseUntil = 0;
   #isTrying = false;
   #isLost = false;
+  /** As it was said. */
+  #isAway = false;
 
   constructor(options: RedisLogOptions) {
     this.#options = options;
@@ -117,7 +121,7 @@ export class RedisLog implements ChannelLog {
         followed.channel.stopRecording(tail);
       }
     }
-    throw new LogUnavailable('the log of the channel was lost just now');
+    throw new LogUnavailable(FOR_CLIENTS);
   }
 
   /** Whether other machines are heard, and can be spoken to. */
@@ -190,19 +194,23 @@ export class RedisLog implements ChannelLog {
   }
 
   async #attempt<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#isTrying || performance.now() < this.#refuseUntil) throw new LogUnavailable('Redis is away');
+    if (this.#isTrying || performance.now() < this.#refuseUntil) throw new LogUnavailable(FOR_CLIENTS);
     // After a failure one finds out for all the others.
     const isTry = this.#refuseUntil > 0;
     this.#isTrying = isTry;
     try {
       const result = await work();
-      if (isTry) this.#refuseUntil = 0;
+      if (isTry) {
+        this.#refuseUntil = 0;
+        this.#tellBack();
+      }
       return result;
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error;
       this.counts.failures++;
       this.#refuseUntil = performance.now() + REFUSE_MS;
-      throw new LogUnavailable(error.message);
+      this.#tellAway(error.message);
+      throw new LogUnavailable(FOR_CLIENTS);
     } finally {
       if (isTry) this.#isTrying = false;
     }
@@ -210,13 +218,25 @@ export class RedisLog implements ChannelLog {
 
   #lost(reason: string): void {
     this.#isLost = true;
-    this.#options.log.warn({ reason }, 'channels: other machines are not heard, nothing can be published');
+    this.#tellAway(reason);
+  }
+
+  #tellAway(reason: string): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    this.#options.log.warn({ reason }, 'channels: Redis is away: nothing can be published or subscribed to');
+  }
+
+  #tellBack(): void {
+    if (!this.#isAway || this.#isLost || this.#refuseUntil > 0) return;
+    this.#isAway = false;
+    this.#options.log.info({}, 'channels: Redis is back');
   }
 
   async #healAll(names: readonly string[]): Promise<void> {
     this.#refuseUntil = 0;
-    if (this.#isLost) this.#options.log.info({}, 'channels: other machines are heard again');
     this.#isLost = false;
+    this.#tellBack();
     const channels = names.flatMap((name) => this.#channels.get(name) ?? []);
     for (let i = 0; i < channels.length; i += READS_AT_ONCE)
       await this.#heal(channels.slice(i, i + READS_AT_ONCE));
@@ -257,8 +277,8 @@ function recoveryOf({ head, oldest, whole, missed, latest }: Reading): Recovery 
   return { head, oldest, recovered: whole, missed: whole ? missed : [], latest };
 }
 
-function asUnavailable(error: Error): never {
-  throw new LogUnavailable(error.message);
+function asUnavailable(): never {
+  throw new LogUnavailable(FOR_CLIENTS);
 }
 
 function ignore(): void {}
