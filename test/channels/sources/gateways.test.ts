@@ -220,7 +220,7 @@ describe.skipIf(!HAS_REDIS)('a source of several gateways', () => {
       recovered: false,
       latest: { data: 3 },
     });
-    expect(await redis.client.keys('sluice:channel:*')).toEqual([]);
+    expect(await redis.client.keys('sluice:channel:{ticks*')).toEqual([]);
     // Nobody else says anything there.
     await redis.client.xadd('sluice:publish', '*', 'channel', 'ticks.A', 'data', '99');
     await redis.client.xadd('sluice:publish', '*', 'channel', 'free', 'data', '1');

@@ -29,6 +29,7 @@ interface Waiter {
   resolve(): void;
 }
 
+const NOWHERE: Position = { epoch: '', offset: 0 };
 /** What the log already has is on its way: only after this long it is fetched. */
 const ON_ITS_WAY_MS = 200;
 /** Messages that wait for a hole to be filled; what comes behind them is a hole again. */
@@ -80,6 +81,7 @@ export class FollowedChannel {
 
   /** Tells what was missed. Rejects while the log cannot be read. */
   heal(): Promise<void> {
+    if (this.at === null) return this.#begin();
     this.#healing ??= this.#heal().finally(() => {
       this.#healing = null;
       for (const { message, epoch } of this.#held.splice(0)) this.take(message, epoch);
@@ -87,9 +89,14 @@ export class FollowedChannel {
     return this.#healing;
   }
 
+  /** Nobody has asked yet: what comes from now on must not be missed, and nothing before it was promised. */
+  async #begin(): Promise<void> {
+    const { head } = await this.#env.read(NOWHERE, NOWHERE);
+    this.at ??= head;
+  }
+
   async #heal(): Promise<void> {
-    const { at } = this;
-    if (at === null) return;
+    const at = this.at as Position;
     try {
       const { head, whole, missed, latest } = await this.#env.read(at, at);
       if (whole) for (const message of missed) this.#tell(message, head.epoch);
