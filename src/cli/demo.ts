@@ -61,7 +61,7 @@ Sluice is up: ${url} for clients, ${admin} for operators. Try:
   curl -fsSL ${url}/quotes
   curl -fsS ${url}/users/7/orders -H 'authorization: Bearer ${token}'
 
-  curl -N '${url}/feed?channel=ticks.ACME'
+  curl -fsSN '${url}/feed?channel=ticks.ACME' | head -n 15
   curl -fsS ${admin}/channels/ticks.ACME -H 'content-type: application/json' -d '{"data":{"price":0}}'
 
   curl -fsS ${admin}/readyz
