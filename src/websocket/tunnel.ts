@@ -128,7 +128,7 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     if (this.#over) return;
     // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
     if (this.#service.waiting > this.options.buffer)
-      return this.end(TRY_AGAIN_LATER, 'the service is too slow');
+      return this.end(TRY_AGAIN_LATER, withRetryHint('the service is too slow'));
     this.#service.send(message, binary);
   }
 
@@ -255,7 +255,7 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
 
   #closeSlow(): void {
     this.#policy.counts.closing++;
-    this.end(SLOW_CONSUMER, 'the client reads too slowly');
+    this.end(SLOW_CONSUMER, withRetryHint('the client reads too slowly'));
   }
 
   #checkService(now: number): void {

@@ -1,11 +1,14 @@
 /** How many sockets somebody may have, and how many they may open in what time: limits count a socket until it ends. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { tokenOf } from '../../access/premises.ts';
+import { startGateways } from '../../control/limit-sync/gateways.ts';
 import { eventually } from '../../harness/eventually.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { HAS_REDIS } from '../../harness/redis-cluster.ts';
 import { openSocket } from '../../harness/sockets.ts';
 import { bearer, guarded, opened, openMany } from './guarded.ts';
 
-const { start } = guarded();
+const { start, config } = guarded();
 const TWO = { workers: 2 };
 
 /** The status of a refusal; null: it is open. */
@@ -70,6 +73,30 @@ describe('a limit of concurrency', () => {
       return open === lost;
     });
     expect(await attempt(url)).toBe(429);
+  });
+});
+
+describe.skipIf(!HAS_REDIS)('a limit of concurrency that two machines share', () => {
+  it('counts the sockets of both, and lets go of those that end', async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const limits = { sockets: { by: ['ip'], algorithm: 'concurrency', max: 10 } };
+    const { services, routes } = config({ game: { limit: 'sockets' } });
+    const gateways = await startGateways(2, limits, redis.url, { services, routes });
+    const [here = '', there = ''] = gateways.map(({ url }) => `${url}/game`);
+    const clients = await openMany(5, here, () => ({}));
+    let open = clients.length;
+    let refusals = 0;
+    // What one machine has admitted, and room that it does not need, the other learns of with the next rounds.
+    await eventually(async () => {
+      const statuses = [await attempt(here), await attempt(there)];
+      open += statuses.filter((status) => status === null).length;
+      refusals = statuses.every((status) => status === 429) ? refusals + 1 : 0;
+      return open >= 10 && refusals === 5;
+    });
+    expect(open).toBeLessThanOrEqual(15);
+    for (const { socket } of clients) socket.close();
+    await eventually(async () => (await attempt(there)) === null);
   });
 });
 
