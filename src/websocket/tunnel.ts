@@ -160,9 +160,9 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     if (this.#over) return;
     this.#gate?.flush();
     if (this.#over) return; // for what it had said last
-    if (isSendable(code)) this.#service.close(code, reason);
-    else if (code === NO_STATUS || reason === UNREADABLE_CLOSE) this.#service.close(NO_STATUS, '');
-    else if (reason === MESSAGE_TOO_BIG) this.#service.close(TOO_BIG, '');
+    if (isSendable(code)) this.#service.closeBehind(code, reason);
+    else if (code === NO_STATUS || reason === UNREADABLE_CLOSE) this.#service.closeBehind(NO_STATUS, '');
+    else if (reason === MESSAGE_TOO_BIG) this.#service.closeBehind(TOO_BIG, '');
     else this.#service.cut();
     this.#finish(reason === UNREADABLE_CLOSE ? NO_STATUS : code);
   }
@@ -243,6 +243,7 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     const { idle, lifetime, slow, slowFor } = this.options;
     this.#gate?.look();
     this.#conflated?.drained();
+    if (this.#slowSince > 0) this.#lastMessageAt = now; // the service may have much to say
     const { identity } = this.x;
     if (identity !== null && identity.expiresAt <= wall)
       return this.end(TOKEN_EXPIRED, 'the credentials have expired');
