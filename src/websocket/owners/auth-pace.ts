@@ -1,22 +1,21 @@
 /** How often a client may show new credentials: each is checked and answered, whatever else it may send. */
 import { Allowance } from '../inbound/allowance.js';
 
-const AT_ONCE = 20;
-const PER_SECOND = { count: 1, periodMs: 1000 };
-/** Answers that may wait for a client that reads nothing. */
-const MOST_UNREAD = 100;
+const ANY_TIME = { rate: { count: 1, periodMs: 1000 }, burst: 20 };
+/** While something waits for the client, answers may wait behind it. With conflation something may always wait. */
+const WHILE_WAITING = { rate: { count: 1, periodMs: 60_000 }, burst: 100 };
 
 export class AuthPace {
-  readonly #allowance: Allowance;
-  #unread = 0;
+  readonly #anyTime: Allowance;
+  readonly #whileWaiting: Allowance;
 
   constructor(now: number) {
-    this.#allowance = new Allowance({ rate: PER_SECOND, burst: AT_ONCE }, now);
+    this.#anyTime = new Allowance(ANY_TIME, now);
+    this.#whileWaiting = new Allowance(WHILE_WAITING, now);
   }
 
   /** False: that is too much. `waiting`: bytes that the client has not taken yet. */
   take(now: number, waiting: number): boolean {
-    this.#unread = waiting === 0 ? 0 : this.#unread + 1;
-    return this.#unread <= MOST_UNREAD && this.#allowance.take(now, 0);
+    return this.#anyTime.take(now, 0) && (waiting === 0 || this.#whileWaiting.take(now, 0));
   }
 }
