@@ -84,7 +84,8 @@ export class Reloader {
       return this.#finish('refused', { mistakes: loaded.mistakes, warnings });
     }
 
-    const { config, restartNeeded } = adoptable(this.#inForce.config, loaded.config);
+    const { first } = this.#options;
+    const { config, restartNeeded } = adoptable(this.#inForce.config, loaded.config, first.config);
     for (const option of restartNeeded) log.warn(option, 'option needs a restart: it stays as it was');
     const next = { config, generation: ++this.#lastGeneration };
     const asked = await this.#options.apply(next);

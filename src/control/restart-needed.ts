@@ -11,9 +11,14 @@ export interface RestartNeeded {
 
 /**
  * What of a new configuration a running gateway can take: all but where and how it listens, and how many workers there
- * are. Those stay as they run, so that a worker that is replaced later comes back the same.
+ * are. Those stay as they run, so that a worker that is replaced later comes back the same. `started`: with which the workers
+ * began, for what is not written in one place.
  */
-export function adoptable(running: Config, next: Config): { config: Config; restartNeeded: RestartNeeded[] } {
+export function adoptable(
+  running: Config,
+  next: Config,
+  started = running,
+): { config: Config; restartNeeded: RestartNeeded[] } {
   const restartNeeded: RestartNeeded[] = [];
   function keep<T>(path: string, now: T, configured: T): T {
     if (now !== configured) restartNeeded.push({ path, running: now, configured });
@@ -53,7 +58,7 @@ export function adoptable(running: Config, next: Config): { config: Config; rest
 
   // Listeners have the memory for it, or not.
   if (compressionOf(next) !== 'off')
-    keep('websocket.compression', compressionOf(running), compressionOf(next));
+    keep('websocket.compression', compressionOf(started), compressionOf(next));
 
   const workers = keep('workers', running.workers, next.workers);
 

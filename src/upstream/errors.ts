@@ -24,6 +24,7 @@ export function exchangeFailure(error: NodeJS.ErrnoException, answerBegun: boole
       // Also what undici calls every parse error in a head that announced a length.
       return answerBegun ? failures.UPSTREAM_INCOMPLETE : failures.UPSTREAM_PROTOCOL_ERROR;
     case 'UND_ERR_HEADERS_OVERFLOW':
+    case 'ERR_ASSERTION': // of undici, about a 101 that is none
       return failures.UPSTREAM_PROTOCOL_ERROR;
     default:
   }

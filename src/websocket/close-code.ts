@@ -25,6 +25,15 @@ export const TOO_MANY_MESSAGES = 4429;
 /** What the listener says about a close frame that is none, for instance because of its code. */
 export const UNREADABLE_CLOSE = 'Received invalid close payload';
 
+const MESSAGE_TOO_BIG = 'Received too big message';
+
+/** With which code a service is told of a client that has closed; 1006: it is to be cut off. `reason` may be the listener's own. */
+export function closeToPassOn(code: number, reason: string): number {
+  if (isSendable(code)) return code;
+  if (code === NO_STATUS || reason === UNREADABLE_CLOSE) return NO_STATUS;
+  return reason === MESSAGE_TOO_BIG ? TOO_BIG : ABNORMAL;
+}
+
 /** Whether a peer may have sent it. */
 export function isSendable(code: number): boolean {
   return (

@@ -20,6 +20,8 @@ export interface ServiceEvents {
 
 /** How long a service has to answer a close, in milliseconds. */
 const CLOSE_WITHIN_MS = 2000;
+/** One that still has to read what was sent before the close is waited for, unless it takes nothing for this long. */
+const STUCK_AFTER_MS = 30_000;
 const MOST_PONGS_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
@@ -89,10 +91,12 @@ export class ServiceLeg implements FrameEvents {
 
   /** Closes in order. A code that cannot be sent leaves it out. */
   close(code: number, reason: string | Buffer): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#write(CLOSE, isSendable(code) ? closePayload(code, reason) : EMPTY);
-    this.#leave();
+    this.#close(code, reason, 0);
+  }
+
+  /** The same for a client that has closed: what it said before reaches a service that is slow. */
+  closeBehind(code: number, reason: string): void {
+    this.#close(code, reason, STUCK_AFTER_MS);
   }
 
   /** As if the client had been cut from the service itself. */
@@ -151,12 +155,23 @@ export class ServiceLeg implements FrameEvents {
     this.#outbox.write(clientFrame(opcode, payload));
   }
 
-  /** The service is to end the connection; if it does not, we do. */
-  #leave(): void {
+  #close(code: number, reason: string | Buffer, patienceMs: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#write(CLOSE, isSendable(code) ? closePayload(code, reason) : EMPTY);
     this.resume();
     this.#outbox.flush();
     this.#socket.end();
-    this.#closing = setTimeout(() => this.#socket.destroy(), CLOSE_WITHIN_MS).unref();
+    this.#leave(patienceMs, patienceMs);
+  }
+
+  /** The service is to end the connection; if it does not, we do. */
+  #leave(leftMs: number, patienceMs: number): void {
+    const { waiting } = this;
+    this.#closing = setTimeout(() => {
+      if (waiting === 0 || leftMs <= 0) this.#socket.destroy();
+      else this.#leave(this.waiting < waiting ? patienceMs : leftMs - CLOSE_WITHIN_MS, patienceMs);
+    }, CLOSE_WITHIN_MS).unref();
   }
 }
 

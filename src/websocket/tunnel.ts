@@ -9,8 +9,8 @@ import type { ClientSocket, Exchange, SocketEvents } from '../exchange.js';
 import {
   ABNORMAL,
   BAD_GATEWAY,
+  closeToPassOn,
   GOING_AWAY,
-  isSendable,
   NO_STATUS,
   SERVICE_RESTART,
   SLOW_CONSUMER,
@@ -43,8 +43,6 @@ export interface TunnelOwner {
   onAuthMessage(tunnel: Tunnel, message: ArrayBuffer): void;
 }
 
-const MESSAGE_TOO_BIG = 'Received too big message';
-
 export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSource {
   readonly kind = 'proxy';
   readonly x: Exchange;
@@ -52,6 +50,7 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
   readonly openedAt: number;
   messagesIn = 0;
   messagesOut = 0;
+  #admitted = 0;
   readonly #policy: SocketPolicy;
   readonly options: WebSocketConfig;
   readonly #owner: TunnelOwner;
@@ -118,10 +117,10 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     if (message.byteLength > this.options.maxMessage) return this.end(TOO_BIG, 'the message is too large');
     if (this.options.refresh && isAuthMessage(message, binary))
       return this.#owner.onAuthMessage(this, message);
-    if (this.#gate !== null) return this.#gate.take(message, binary);
-    this.onAdmitted(message, binary);
-    const { hopsIn } = this.#owner;
-    if (hopsIn.due()) hopsIn.time(now, this.#service);
+    const admitted = this.#admitted;
+    if (this.#gate === null) this.onAdmitted(message, binary);
+    else this.#gate.take(message, binary);
+    if (this.#admitted > admitted) this.#owner.hopsIn.sent(now, this.#service);
   }
 
   onAdmitted(message: ArrayBuffer, binary: boolean): void {
@@ -129,6 +128,7 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     // A message of any size may go to a service that keeps up: what counts is what it has not taken by the next one.
     if (this.#service.waiting > this.options.buffer)
       return this.end(TRY_AGAIN_LATER, withRetryHint('the service is too slow'));
+    this.#admitted++;
     this.#service.send(message, binary);
   }
 
@@ -160,10 +160,9 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     if (this.#over) return;
     this.#gate?.flush();
     if (this.#over) return; // for what it had said last
-    if (isSendable(code)) this.#service.close(code, reason);
-    else if (code === NO_STATUS || reason === UNREADABLE_CLOSE) this.#service.close(NO_STATUS, '');
-    else if (reason === MESSAGE_TOO_BIG) this.#service.close(TOO_BIG, '');
-    else this.#service.cut();
+    const passedOn = closeToPassOn(code, reason);
+    if (passedOn === ABNORMAL) this.#service.cut();
+    else this.#service.closeBehind(passedOn, passedOn === code ? reason : '');
     this.#finish(reason === UNREADABLE_CLOSE ? NO_STATUS : code);
   }
 
@@ -178,16 +177,19 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     this.#lastMessageAt = now;
     this.#serviceHeardAt = now;
     this.#pinged = false;
-    if (this.#conflated !== null) {
-      if (this.#conflated.send(message, binary)) this.messagesOut--;
-      return;
-    }
+    if (this.#conflated !== null) return this.#conflate(this.#conflated, client, message, binary);
     client.send(message, binary);
-    const { hopsOut } = this.#owner;
-    if (hopsOut.due()) hopsOut.time(now, client);
+    this.#owner.hopsOut.sent(now, client);
     if (this.#slowSince > 0 || client.waiting <= this.options.buffer) return;
     this.#policy.counts.pausing++;
     this.pauseSource();
+  }
+
+  #conflate(conflated: ConflatedSender, client: ClientSocket, message: Buffer, binary: boolean): void {
+    const before = conflated.leftOutBytes;
+    if (conflated.send(message, binary)) this.messagesOut--;
+    this.x.bytesOut -= conflated.leftOutBytes - before;
+    if (conflated.waiting === 0) this.#owner.hopsOut.sent(this.#serviceHeardAt, client);
   }
 
   pauseSource(): void {
@@ -243,19 +245,18 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     const { idle, lifetime, slow, slowFor } = this.options;
     this.#gate?.look();
     this.#conflated?.drained();
+    if (this.#slowSince > 0) this.#lastMessageAt = now; // the service may have much to say
     const { identity } = this.x;
     if (identity !== null && identity.expiresAt <= wall)
       return this.end(TOKEN_EXPIRED, 'the credentials have expired');
-    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor) return this.#closeSlow();
+    if (slow === 'close' && this.#slowSince > 0 && now - this.#slowSince > slowFor) {
+      this.#policy.counts.closing++;
+      return this.end(SLOW_CONSUMER, withRetryHint('the client reads too slowly'));
+    }
     if (lifetime > 0 && now - this.openedAt > lifetime)
       return this.end(SERVICE_RESTART, withRetryHint('the socket is old: connect again'));
     if (idle > 0 && now - this.#lastMessageAt > idle) return this.end(GOING_AWAY, 'nobody has said anything');
     this.#checkService(now);
-  }
-
-  #closeSlow(): void {
-    this.#policy.counts.closing++;
-    this.end(SLOW_CONSUMER, withRetryHint('the client reads too slowly'));
   }
 
   #checkService(now: number): void {
@@ -290,7 +291,6 @@ export class Tunnel implements SocketEvents, OwnedSocket, GateEvents, PausableSo
     // Behind what waits comes the close; without one it was cut off itself.
     if (client !== null && code !== ABNORMAL) this.#conflated?.flush();
     else this.#conflated?.stop();
-    this.x.bytesOut -= this.#conflated?.leftOutBytes ?? 0;
     this.#ended();
     this.#owner.onTunnelEnd(this, code);
     return client;

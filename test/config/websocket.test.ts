@@ -180,5 +180,7 @@ describe('compression', () => {
       { path: 'websocket.compression', running: 'off', configured: 'shared' },
     ]);
     expect(needed(shared, off)).toEqual([]);
+    // It is said with each reload, not with the first alone.
+    expect(adoptable(shared!, shared!, off!).restartNeeded).toEqual(needed(off, shared));
   });
 });

@@ -24,6 +24,7 @@ const ANSWERS: Record<string, string> = {
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n',
   '/extension': `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n`,
   '/protocol': `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\nSec-WebSocket-Protocol: nobody-asked\r\n\r\n`,
+  '/no-connection': `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\n\r\n`,
   '/not-101': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
   '/vanish': '',
 };
@@ -199,6 +200,11 @@ describe('a refusal', () => {
 });
 
 describe('a service that answers a handshake badly', () => {
+  it('without the fields of a switch is said to break the protocol', async () => {
+    const { refused } = openSocket(`${gateway.url}/broken/no-connection`);
+    expect(JSON.parse((await refused).body)).toMatchObject({ code: 'UPSTREAM_PROTOCOL_ERROR' });
+  });
+
   it.each(['/no-accept', '/wrong-accept', '/extension', '/protocol', '/vanish'])(
     '%s gives 502',
     async (path) => {

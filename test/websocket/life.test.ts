@@ -101,6 +101,19 @@ describe('a client that does not read', () => {
     slow.socket.resume();
     expect((await slow.ended).code).toBe(4408);
   });
+
+  it('is not taken for one whose service has nothing to say', async () => {
+    const gateway = await startGateway(configOf({ game: { buffer: '64KiB', idle: '1s' } }));
+    const slow = openSocket(`${gateway.url}/game`);
+    await slow.opened;
+    slow.socket.pause();
+    const count = 1_000;
+    for (let i = 0; i < count; i++) last.send(Buffer.alloc(16 * 1024));
+    await sleep(2_500);
+    slow.socket.resume();
+    for (let i = 0; i < count; i++) expect((await slow.next()) as Buffer).toHaveLength(16 * 1024);
+    expect((await slow.ended).code).toBe(1001);
+  });
 });
 
 describe('a service that does not read', () => {
@@ -114,6 +127,25 @@ describe('a service that does not read', () => {
     const { code } = await client.ended;
     clearInterval(flood);
     expect(code).toBe(1013);
+  });
+
+  it('still gets what the client said before it closed, and the close', async () => {
+    const gateway = await startGateway(configOf({ deaf: { buffer: '16MiB' } }));
+    const client = openSocket(`${gateway.url}/deaf`);
+    await client.opened;
+    const { _socket: connection } = last as unknown as { _socket: { resume(): void } };
+    const end = lastEnd;
+    let bytes = 0;
+    last.on('message', (message: Buffer) => {
+      bytes += message.length;
+    });
+    for (let i = 0; i < 100; i++) client.socket.send(Buffer.alloc(100_000));
+    client.socket.close(4001, 'enough');
+    expect((await client.ended).code).toBe(4001);
+    await sleep(2_500);
+    connection.resume();
+    expect(await end).toEqual({ code: 4001, reason: 'enough' });
+    expect(bytes).toBe(100 * 100_000);
   });
 });
 

@@ -119,7 +119,7 @@ const options = z.strictObject({
     .prefault('off')
     .meta({
       description:
-        'Longest silence, both ways together; pings do not count. The socket is then closed with 1001. `off`: as long as both sides answer pings.',
+        'Longest silence, both ways together; pings do not count, nor does the time in which the service waits for a slow client. The socket is then closed with 1001. `off`: as long as both sides answer pings.',
       examples: ['10m'],
     }),
   lifetime: duration({ off: true })

@@ -113,7 +113,7 @@ export const socketFamilies: readonly Family[] = [
   {
     name: 'sluice_websocket_hop_seconds',
     type: 'histogram',
-    help: 'How long messages from clients (in) and services (out) were in the gateway, until the other connection had taken them. One in 64 is timed.',
+    help: 'How long messages from clients (in) and services (out) were in the gateway, until the other connection had taken them. One in 64 is timed, of those that no rate and no conflation made wait.',
     labels: ['direction', 'le'],
     *samples({ totals: { sockets } }) {
       yield* sockets.hops.in.samples('in');

@@ -1,12 +1,13 @@
 /** New credentials in band: `{"op":"auth","token":"…"}`. */
+import { TOO_MANY_MESSAGES } from '../close-code.js';
 import type { OwnedSocket } from './owned-socket.js';
 import { timeText } from './socket-desk.js';
 import type { SocketGuard } from './socket-guard.js';
 
 /** What the message holds beside the largest token. */
 const LARGEST = 10_240;
-/** `{"op":"auth"}` */
-const SMALLEST = 13;
+/** `{"op":"auth"` */
+const SMALLEST = 12;
 
 const BRACE = 0x7b;
 const OP = [...Buffer.from('"op"')];
@@ -21,10 +22,11 @@ export interface AuthMessage {
 
 /** Whether it begins like one, `op` first: a few bytes are looked at, and nothing is parsed. */
 export function isAuthMessage(message: ArrayBuffer, binary: boolean): boolean {
-  if (binary || message.byteLength < SMALLEST || message.byteLength > LARGEST) return false;
+  if (binary || message.byteLength < SMALLEST) return false;
   const bytes = new Uint8Array(message);
-  if (bytes[0] !== BRACE) return false;
-  let at = 1;
+  let at = 0;
+  while (isSpace(bytes[at])) at++;
+  if (bytes[at++] !== BRACE) return false;
   for (const word of [OP, COLON, AUTH]) {
     while (isSpace(bytes[at])) at++;
     for (let i = 0; i < word.length; i++) if (bytes[at++] !== word[i]) return false;
@@ -34,6 +36,7 @@ export function isAuthMessage(message: ArrayBuffer, binary: boolean): boolean {
 
 /** null: it is none after all. */
 export function readAuthMessage(message: ArrayBuffer): AuthMessage | null {
+  if (message.byteLength > LARGEST) return null;
   try {
     const { op, token, id } = JSON.parse(Buffer.from(message).toString());
     if (op !== 'auth' || typeof token !== 'string' || token === '') return null;
@@ -49,6 +52,7 @@ export function answerAuth(
   socket: OwnedSocket & { tell(text: string): void },
   message: ArrayBuffer,
 ): void {
+  if (!guard.mayShow(socket)) return socket.end(TOO_MANY_MESSAGES, 'too many auth messages');
   const read = readAuthMessage(message);
   if (read === null) return socket.tell(AUTH_MALFORMED);
   void authenticate(guard, socket, read).then((answer) => socket.tell(JSON.stringify(answer)));

@@ -25,6 +25,11 @@ export class HopClock {
     return (++this.#messages & (TIMED_OF - 1)) === 0 && !this.#waits;
   }
 
+  /** The same as `time`, of one message in so many. */
+  sent(since: number, peer: { readonly waiting: number }): void {
+    if (this.due()) this.time(since, peer);
+  }
+
   /** It was there at `since` (`performance.now()`), and has just been sent to this peer. */
   time(since: number, peer: { readonly waiting: number }): void {
     if (peer.waiting === 0) return this.#record(performance.now() - since);

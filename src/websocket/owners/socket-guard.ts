@@ -4,6 +4,7 @@ import type { Exchange } from '../../exchange.js';
 import { isApproved, type Review, type Reviewed } from '../../services/authz/review.js';
 import type { Change } from '../../services/store/record-store.js';
 import { FORBIDDEN, TOKEN_EXPIRED, TRY_AGAIN_LATER } from '../close-code.js';
+import { AuthPace } from './auth-pace.js';
 import type { OwnedSocket } from './owned-socket.js';
 import type { SocketIndex } from './sockets-by-owner.js';
 
@@ -31,6 +32,7 @@ export class SocketGuard {
   readonly #looking = new Map<OwnedSocket, boolean>();
   readonly #refreshing = new WeakSet<OwnedSocket>();
   readonly #refused = new WeakMap<OwnedSocket, number>();
+  readonly #paces = new WeakMap<OwnedSocket, AuthPace>();
   /** `performance.now()` of the last change of records. */
   changedAt = Number.NEGATIVE_INFINITY;
 
@@ -59,6 +61,14 @@ export class SocketGuard {
     const isLookedAt = this.#looking.has(socket);
     this.#looking.set(socket, isLookedAt);
     if (!isLookedAt) void this.#look(socket, 1).finally(() => this.#looking.delete(socket));
+  }
+
+  /** Whether its client may show new credentials now; asked once for each message. */
+  mayShow(socket: OwnedSocket): boolean {
+    const now = performance.now();
+    const pace = this.#paces.get(socket) ?? new AuthPace(now);
+    this.#paces.set(socket, pace);
+    return pace.take(now, socket.waiting);
   }
 
   /**

@@ -84,6 +84,21 @@ describe('a notice', () => {
     expect(counts.overRate).toBe(999);
   });
 
+  it('of each reason comes as seldom, and counts its own', () => {
+    const { clock, notices, say, gate } = premises({ rate: PER_SECOND, burst: 1 }, { judge: () => 'no' });
+    let said = 0;
+    for (clock.now = 0; clock.now < 2000; clock.now += 10, said++) say('x');
+    clock.now += 500;
+    gate.look();
+    expect(notices.length).toBeLessThan(2 * 12);
+    const of = (reason: string) =>
+      notices
+        .filter(({ code }) => code === reason)
+        .reduce((sum, { dropped }) => sum + (dropped as number), 0);
+    expect(of('MESSAGE_SCHEMA')).toBeGreaterThanOrEqual(19);
+    expect(of('MESSAGE_SCHEMA') + of('MESSAGE_RATE')).toBe(said);
+  });
+
   it('waits for a client that is too slow for it', () => {
     const { clock, client, notices, say, gate } = premises({ rate: { count: 1, periodMs: 60_000 } });
     client.isSlow = true;

@@ -48,3 +48,29 @@ it('handshakes by who refused them and why, and the time of messages both ways',
     expect(body).toMatch(new RegExp(`sluice_websocket_hop_seconds_sum{direction="${direction}"} \\d`));
   }
 });
+
+it('the time of messages whose kind or number the route looks at, but not of those that wait for a rate', async () => {
+  const service = await startSocketService(echo);
+  onTestFinished(() => service.close());
+  const gateway = await startGateway({
+    services: { game: { endpoints: [service.url] } },
+    routes: [
+      {
+        name: 'game',
+        match: { path: '/game' },
+        service: 'game',
+        websocket: {
+          schema: { opcodes: [0x6d] },
+          messages: { rate: '10000/s', over: 'delay' },
+          slow: 'conflate',
+          conflate: { key: { bytes: [0, 1] } },
+        },
+      },
+    ],
+  });
+  const client = await opened(`${gateway.url}/game`);
+  for (let i = 0; i < 130; i++) await answers(client, `message ${i}`);
+  const { body } = await gateway.ask('/metrics');
+  for (const direction of ['in', 'out'])
+    expect(body).toContain(`sluice_websocket_hop_seconds_count{direction="${direction}"} 2\n`);
+});

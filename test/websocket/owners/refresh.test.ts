@@ -101,6 +101,14 @@ describe('a client that shows a new token', () => {
     expect((await client.ended).code).toBe(4403);
   });
 
+  it('all the time is closed with 4429', async () => {
+    for (const text of ['{"op":"auth"}', JSON.stringify({ op: 'auth', token: tokenOf() })]) {
+      const client = await opened(`${gateway.url}/game`, bearer(tokenOf()));
+      for (let i = 0; i < 40; i++) client.socket.send(text);
+      expect(await client.ended).toEqual({ code: 4429, reason: 'too many auth messages' });
+    }
+  });
+
   it('that has come with an API key shows another one of the same consumer', async () => {
     const keys: { id: string; key: string }[] = [];
     for (const consumer of ['acme', 'acme', 'other']) {
@@ -134,7 +142,13 @@ describe('messages', () => {
     const binary = Buffer.from('{"op":"auth","token":"x"}');
     client.socket.send(binary);
     expect(await client.next()).toEqual(binary);
-    for (const text of ['{"op":"auth"}   ', '{ "op" : "auth", "token": 5 }', '{"op":"auth","token":"x"']) {
+    for (const text of [
+      '{"op":"auth"}   ',
+      '{ "op" : "auth", "token": 5 }',
+      '{"op":"auth","token":"x"',
+      '\n {"op":"auth"}',
+      `{"op":"auth","token":"${'x'.repeat(20_000)}"}`,
+    ]) {
       expect(await auth(client, text)).toEqual({ op: 'auth', ok: false, code: 'AUTH_MALFORMED' });
     }
   });
