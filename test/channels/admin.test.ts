@@ -71,6 +71,26 @@ describe('publishing', () => {
     ).toBe(400);
     const { status } = await gateway.ask('/channels/a', { method: 'POST', body: '{"data":1}' });
     expect(status).toBe(415);
+    const deep = '['.repeat(10_000) + ']'.repeat(10_000);
+    const nested = await gateway.ask('/channels/a', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"data":${deep}}`,
+    });
+    expect([nested.status, nested.body.detail]).toEqual([400, 'data is nested too deep']);
+  });
+});
+
+describe('a name in a path', () => {
+  it('is encoded once more, and never taken for another one', async () => {
+    // Of the user a.b, where all that begins with private.a is another user's.
+    const name = 'private.a%2Eb.x';
+    expect((await post(gateway, `/channels/${name}`, { data: 1 })).status).toBe(400);
+    expect((await gateway.ask(`/channels/${name}`)).status).toBe(400);
+    const { status, body } = await post(gateway, `/channels/${encodeURIComponent(name)}`, { data: 1 });
+    expect([status, body.channel]).toEqual([200, name]);
+    expect((await gateway.ask(`/channels/${encodeURIComponent(name)}`)).body.channel).toBe(name);
+    expect((await gateway.ask('/channels/private.a.b.x')).status).toBe(404);
   });
 });
 

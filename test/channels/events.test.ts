@@ -95,6 +95,29 @@ describe('a stream of events', () => {
       .toEqual(['news.x n2', 'ticks.c t3']);
   });
 
+  it('is told that it may have missed something when its id cannot be read', async () => {
+    const { epoch } = await publish(gateway, 'ticks.odd', 1);
+    for (const [query, id] of [
+      ['channel=ticks.odd', 'of somebody else'],
+      ['channel=ticks.odd', `${epoch}:1,${epoch}:1`],
+      ['channel=ticks.odd&channel=ticks.odder', `${epoch}:1`],
+    ] as const) {
+      const client = await openEvents(gateway, query, { 'last-event-id': id });
+      await expect
+        .poll(() => client.events[0]?.data)
+        .toMatchObject({
+          recovered: false,
+          latest: { data: 1, offset: 1 },
+        });
+    }
+    // An id that was given while one of two was not subscribed yet.
+    const half = await openEvents(gateway, 'channel=ticks.odd&channel=ticks.new', {
+      'last-event-id': `${epoch}:1,`,
+    });
+    await expect.poll(() => half.events.length).toBe(2);
+    expect(half.events.map(({ data }) => data.recovered)).toEqual([true, undefined]);
+  });
+
   it('gets a comment when nothing is said, and is told when to come back', async () => {
     const stream = await openEvents(gateway, 'channel=ticks.quiet');
     await expect.poll(() => stream.comments.length, { timeout: 5000 }).toBeGreaterThan(0);

@@ -60,5 +60,8 @@ describe('a pattern', () => {
     expect(encodeSegment('a%2Eb')).not.toBe(encodeSegment('a.b'));
     expect(encodeSegment("*.!'()ü|")).toBe('%2A%2E%21%27%28%29%C3%BC%7C');
     expect(isChannelName(encodeSegment("*.!'()ü|\u0000\n"))).toBe(true);
+    // JSON can say half a surrogate pair: it has no bytes, and is nobody's name.
+    expect(matches('p.${auth.user}', 'p.a', as('a\ud800'))).toBe(false);
+    expect(matches('p.${auth.user}', 'p.%EF%BF%BD', as('\udc00'))).toBe(false);
   });
 });

@@ -276,5 +276,7 @@ describe('redis', () => {
     expect(warningsIn('redis: redis://localhost:6379')).toEqual([
       '1:1  redis  nothing in this configuration uses Redis',
     ]);
+    const feed = '{ name: feed, match: { path: /feed }, channels: { allow: [a] } }';
+    expect(warningsIn(`redis: redis://localhost:6379\nroutes: [${feed}]`)).toEqual([]);
   });
 });

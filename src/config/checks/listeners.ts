@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { Draft } from '../draft.js';
 import type { Config } from '../schema.js';
-import { keepsIdentities, sharesLimits, usable, usesIdempotency } from '../uses.js';
+import { keepsIdentities, sharesLimits, usable, usesChannels, usesIdempotency } from '../uses.js';
 import { checkCertificate } from './certificates.js';
 import type { Report } from './report.js';
 
@@ -35,7 +35,7 @@ export function checkListeners(draft: Draft, folder: string, report: Report): vo
 
 function usesRedis(draft: Draft): boolean {
   const config = usable(draft);
-  return keepsIdentities(config) || usesIdempotency(config) || sharesLimits(config);
+  return keepsIdentities(config) || usesIdempotency(config) || sharesLimits(config) || usesChannels(config);
 }
 
 function checkTls(tls: NonNullable<Config['listen']['tls']>, folder: string, report: Report): void {

@@ -56,6 +56,8 @@ export interface Records {
 export interface Call {
   /** Address of whoever asks, for the audit log. */
   readonly remote: string;
+  /** As it was sent: percent-encoded, without the query. */
+  readonly path: string;
   /** By the names in `Endpoint.path`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;

@@ -128,6 +128,7 @@ export class AdminServer {
     if ('refusal' in body) return body.refusal;
     return await endpoint.handle(this.#plane, {
       remote: request.socket.remoteAddress ?? '',
+      path,
       params: paramsOf(endpoint.path, path) ?? {},
       query: new URLSearchParams(query),
       accept: request.headers.accept ?? '',

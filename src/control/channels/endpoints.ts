@@ -1,9 +1,9 @@
 /** Channels on the admin port: publishing, broadcasting, looking. */
 
 import type { Audience } from '../../services/channels/messages.js';
-import { isChannelName } from '../../services/channels/names.js';
 import { type Call, type ControlPlane, type Endpoint, json, problem, type Reply } from '../admin/endpoint.js';
 import type { ChannelControl } from './channel-control.js';
+import { badName, channelOf } from './channel-in-path.js';
 import { LogUnavailable } from './log.js';
 import { ChannelHasSource } from './split-log.js';
 
@@ -17,9 +17,10 @@ const publish: Endpoint = {
   method: 'POST',
   summary: 'Publishes {"data": …} on a channel, or several messages as a list; tells where they stand.',
   body: MOST_BODY_BYTES,
-  handle: withChannels(async (channels, { params, body }) => {
-    const { channel } = params;
-    if (!isChannelName(channel)) return badName();
+  handle: withChannels(async (channels, call) => {
+    const { body } = call;
+    const channel = channelOf(call);
+    if (channel === null) return badName();
     const list = Array.isArray(body) ? body : [body];
     if (list.length > MOST_AT_ONCE)
       return problem(400, 'Bad request', `at most ${MOST_AT_ONCE} messages at once`);
@@ -27,6 +28,7 @@ const publish: Endpoint = {
     for (const [i, one] of list.entries()) {
       const text = dataOf(one, ['data']);
       const where = Array.isArray(body) ? `[${i}]: ` : '';
+      if (text === '') return tooDeep(where);
       if (text === null) return problem(400, 'Bad request', `${where}expected {"data": …} and nothing else`);
       if (Buffer.byteLength(text) > channels.maxMessage) return tooLarge(where, channels.maxMessage);
       texts.push(text);
@@ -46,6 +48,7 @@ const broadcast: Endpoint = {
   handle: withChannels(async (channels, { body }, plane, remote) => {
     const text = dataOf(body, ['to', 'data']);
     const to = audienceOf(body);
+    if (text === '') return tooDeep('');
     if (text === null || to === null) {
       return problem(
         400,
@@ -84,8 +87,9 @@ const show: Endpoint = {
   path: '/channels/:channel',
   method: 'GET',
   summary: 'A channel: its last offset, how many messages can be recovered, which workers have subscribers.',
-  handle: withChannels(async (channels, { params: { channel } }) => {
-    if (!isChannelName(channel)) return badName();
+  handle: withChannels(async (channels, call) => {
+    const channel = channelOf(call);
+    if (channel === null) return badName();
     const view = await channels.look(channel);
     return view === null
       ? problem(404, 'Not found', `nothing is known of the channel "${channel}"`)
@@ -117,11 +121,18 @@ function withChannels(handle: Handler): Endpoint['handle'] {
   };
 }
 
-/** The member `data` as JSON text; null: it is not there, or there are members that nobody knows. */
+/**
+ * The member `data` as JSON text; null: it is not there, or there are members that nobody knows; empty: it is nested deeper
+ * than can be written.
+ */
 function dataOf(body: unknown, members: readonly string[]): string | null {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return null;
   if (!Object.hasOwn(body, 'data') || Object.keys(body).some((name) => !members.includes(name))) return null;
-  return JSON.stringify((body as { data: unknown }).data);
+  try {
+    return JSON.stringify((body as { data: unknown }).data);
+  } catch {
+    return '';
+  }
 }
 
 function audienceOf(body: unknown): Audience | null {
@@ -135,12 +146,8 @@ function audienceOf(body: unknown): Audience | null {
   return named ? ({ [kind]: value } as Audience) : null;
 }
 
-function badName(): Reply {
-  return problem(
-    400,
-    'Bad request',
-    'the name of a channel has at most 128 characters: letters, digits, _ : ~ % - and dots between its segments',
-  );
+function tooDeep(where: string): Reply {
+  return problem(400, 'Bad request', `${where}data is nested too deep`);
 }
 
 function tooLarge(where: string, most: number): Reply {

@@ -140,7 +140,7 @@ function splitFamily(variable: string): [family: string, name: string] {
   return dot < 0 ? [variable, ''] : [variable.slice(0, dot), variable.slice(dot + 1)];
 }
 
-/** null: a value is missing, or is no text. */
+/** null: a value is missing, or is no text of characters. */
 function rendered({ parts }: Segment & { kind: 'variable' }, x: Exchange): string | null {
   let text = '';
   for (const part of parts) {
@@ -150,8 +150,10 @@ function rendered({ parts }: Segment & { kind: 'variable' }, x: Exchange): strin
     }
     const value = part(x);
     if (typeof value !== 'string' && typeof value !== 'number') return null;
-    if (value === '') return null;
-    text += encodeSegment(String(value));
+    const said = String(value);
+    // Half a surrogate pair is no character: it has no bytes that could be encoded.
+    if (said === '' || !said.isWellFormed()) return null;
+    text += encodeSegment(said);
   }
   return text;
 }

@@ -92,13 +92,19 @@ function byName(key: string, paramNames: readonly string[]): KeyPart {
     case 'claim':
       return (hasher, x) => {
         const value = x.identity === null ? undefined : claimAt(x.identity.claims, name);
-        word(hasher, value === undefined || value === null ? undefined : String(value));
+        word(hasher, claimWord(value));
       };
     default: {
       const at = paramNames.indexOf(name);
       return (hasher, x) => word(hasher, x.params[at]);
     }
   }
+}
+
+/** Objects as JSON: they say by themselves what they are as a text, and may say nothing that can be one. */
+function claimWord(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 /** An empty text is a caller without one: it shares the bucket of all who lack it, and is never without a limit. */

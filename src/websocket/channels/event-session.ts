@@ -129,13 +129,19 @@ export class EventSession extends ChannelSession implements OngoingAttempt {
   }
 }
 
-/** The positions in an id; null for those that are none. */
+/** No channel has this epoch: whoever comes back with it is told that it is not known what it missed. */
+const LOST: Position = Object.freeze({ epoch: '', offset: 0 });
+
+/** The positions in an id, one for each channel; null: the client begins there. */
 export function positionsIn(id: string, count: number): (Position | null)[] {
+  if (id === '') return new Array(count).fill(null);
   const parts = id.split(',');
-  return Array.from({ length: count }, (_, i) => {
-    const [epoch, offset, ...rest] = (parts[i] ?? '').split(':');
-    if (parts.length !== count || rest.length > 0 || !isEpoch(epoch)) return null;
-    return /^\d{1,15}$/.test(offset) ? { epoch, offset: Number(offset) } : null;
+  if (parts.length !== count) return new Array(count).fill(LOST);
+  return parts.map((part) => {
+    if (part === '') return null;
+    const [epoch = '', offset = '', ...rest] = part.split(':');
+    const right = rest.length === 0 && isEpoch(epoch) && /^\d{1,15}$/.test(offset);
+    return right ? { epoch, offset: Number(offset) } : LOST;
   });
 }
 

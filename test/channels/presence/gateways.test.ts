@@ -140,6 +140,18 @@ describe('presence of a gateway', () => {
     expect(await adam.ask({ op: 'presence', channel: 'room.1' })).toMatchObject({ code: 'NO_PRESENCE' });
     expect((await without.ask('/channels/room.1/presence')).status).toBe(409);
   });
+
+  it('survives what no client says', async () => {
+    const gateway = await startGateway(config(true));
+    const eve = await as(gateway, 'eve');
+    await eve.subscribe('room.1');
+    for (const channel of [{ toString: 1, valueOf: 1 }, ['room.1'], null])
+      expect(await eve.ask({ op: 'presence', channel })).toMatchObject({ op: 'error', code: 'BAD_CHANNEL' });
+    const deep = '['.repeat(8000) + ']'.repeat(8000);
+    eve.send(`{"op":"subscribe","id":"deep","channel":"room.2","info":${deep}}`);
+    expect(await eve.until(({ id }) => id === 'deep')).toMatchObject({ op: 'error', code: 'BAD_INFO' });
+    expect(await eve.ask({ op: 'ping' })).toMatchObject({ op: 'pong' });
+  });
 });
 
 describe.skipIf(!HAS_REDIS)('presence of several gateways', () => {

@@ -11,16 +11,26 @@ const MOST_AT_ONCE = 1000;
 
 /** With the operation `subscribe`; null: what the client says of itself is too long. */
 export function wishIn({ presence, info }: Fields): PresenceWish | null {
-  const text = info === undefined || info === null ? null : JSON.stringify(info);
-  if (text !== null && Buffer.byteLength(text) > LONGEST_INFO) return null;
+  const text = info === undefined || info === null ? null : textOf(info);
+  if (text === '' || (text !== null && Buffer.byteLength(text) > LONGEST_INFO)) return null;
   return { events: presence === true, info: text };
+}
+
+/** Empty: it is nested deeper than can be written, which is longer than `info` may be, too. */
+function textOf(info: unknown): string {
+  try {
+    return JSON.stringify(info);
+  } catch {
+    return '';
+  }
 }
 
 /** The operation `presence`: only for those who may subscribe. */
 export function members(session: SocketSession, fields: Fields, id: string): void {
   const { channel, after = '', limit = MEMBERS_AT_ONCE } = fields;
   const { presence } = session;
-  const fault = session.subscriptions.has(String(channel)) ? null : session.whyNot(channel);
+  const subscribed = typeof channel === 'string' && session.subscriptions.has(channel);
+  const fault = subscribed ? null : session.whyNot(channel);
   if (fault !== null && fault[0] !== 'TOO_MANY_SUBSCRIPTIONS') return session.fail(id, fault[0], fault[1]);
   if (presence === null || session.rules.options.presence === null)
     return session.fail(id, 'NO_PRESENCE', 'nobody keeps book of who is on channels here');
