@@ -263,13 +263,18 @@ function extended(reading: Reading, at: Position, tail: readonly Message[]): Rea
   const { head } = reading;
   if (at.offset === head.offset) return reading;
   const later = tail.filter(({ offset }) => offset > head.offset);
+  const latest = later.at(-1) ?? reading.latest;
+  // There was too much for one reading: what was told meanwhile comes with the rest.
+  const read = reading.missed.at(-1);
+  if (reading.whole && read !== undefined && read.offset < head.offset)
+    return { ...reading, head: at, latest };
   const isWhole = reading.whole && later.length === at.offset - head.offset;
   return {
     head: at,
     oldest: isWhole ? reading.oldest : at.offset,
     whole: isWhole,
     missed: isWhole ? [...reading.missed, ...later] : [],
-    latest: later.at(-1) ?? reading.latest,
+    latest,
   };
 }
 
