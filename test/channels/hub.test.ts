@@ -161,6 +161,28 @@ it('mends it also when the primary has left messages out', async () => {
   expect(client.told).toEqual(['subscribed e:0 null', '1', '2', '3']);
 });
 
+it('asks again for what one answer does not hold, for those who come back and for a hole', async () => {
+  const { hub, subscribe, answer, say, lastQuestion } = setUp();
+  const far = subscribe({ offset: 0, epoch: 'e' });
+  const near = subscribe({ offset: 5, epoch: 'e' });
+  expect((await lastQuestion()).since).toEqual({ offset: 0, epoch: 'e' });
+  await answer({ head: { offset: 6, epoch: 'e' }, recovered: true, missed: upTo(1, 2) });
+  say(7);
+  // Nobody waits behind others for ever: the one that waits for longest is next.
+  expect((await lastQuestion()).since?.offset).toBe(5);
+  await answer({ head: { offset: 7, epoch: 'e' }, recovered: true, missed: upTo(6, 7) });
+  expect((await lastQuestion()).since?.offset).toBe(2);
+  await answer({ head: { offset: 7, epoch: 'e' }, recovered: true, missed: upTo(3, 4) });
+  await answer({ head: { offset: 7, epoch: 'e' }, recovered: true, missed: upTo(5, 7) });
+  hub.take([{ torn: 'a' }]);
+  await answer({ head: { offset: 11, epoch: 'e' }, recovered: true, missed: upTo(8, 9) });
+  expect((await lastQuestion()).since?.offset).toBe(9);
+  await answer({ head: { offset: 11, epoch: 'e' }, recovered: true, missed: upTo(10, 11) });
+  say(12);
+  expect(far.told).toEqual(['subscribed e:0 true', ...upTo(1, 12).map(({ data }) => data)]);
+  expect(near.told).toEqual(['subscribed e:5 true', ...upTo(6, 12).map(({ data }) => data)]);
+});
+
 it('says so when a hole cannot be mended, or the log was lost', async () => {
   const { subscribe, answer, say } = setUp();
   const client = subscribe();

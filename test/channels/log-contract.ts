@@ -58,6 +58,22 @@ export function itKeepsTheContract(makeLog: (onMessage: OnMessage) => Promise<Lo
     expect(plain(await ask(log, 'a', { offset: 0, epoch }))).toHaveLength(5);
   });
 
+  it('gives what is much in several answers, without a hole', async () => {
+    const { log } = await setUp();
+    const data = JSON.stringify('x'.repeat(60_000));
+    const sent = Promise.all(Array.from({ length: 300 }, () => log.append('a', data, PLENTY)));
+    const { epoch } = (await sent)[0]!;
+    const offsets: number[] = [];
+    while (offsets.length < 300) {
+      const { recovered, missed, head } = await ask(log, 'a', { offset: offsets.length, epoch });
+      expect({ recovered, head }).toEqual({ recovered: true, head: { offset: 300, epoch } });
+      expect(missed.length).toBeGreaterThan(0);
+      expect(missed.length).toBeLessThan(300);
+      for (const { offset } of missed) offsets.push(offset);
+    }
+    expect(offsets).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+  });
+
   it('gives the latest message to those who have no position, or one that is not of this log', async () => {
     const { log } = await setUp();
     await fill(log, 3);

@@ -1,5 +1,6 @@
 /** The messages of one channel, on one machine. */
 import { randomBytes } from 'node:crypto';
+import { firstMissed } from '../../services/channels/messages.js';
 import { RecentMessages, weight } from '../../services/channels/recent-messages.js';
 import type { ChannelState, HistoryOptions, Message, Position, Recovery } from './log.js';
 
@@ -52,7 +53,7 @@ export class ChannelHistory {
       head: this.head,
       oldest: this.#offset - this.#recent.length,
       recovered,
-      missed: recovered ? this.#recent.newest(missing) : [],
+      missed: recovered ? firstMissed(this.#recent.newest(missing)) : [],
       latest: this.#latest,
     };
   }

@@ -54,3 +54,6 @@ export interface ChannelLog {
 
 /** For now nothing can be put in order: the caller may try again. */
 export class LogUnavailable extends Error {}
+
+/** `channels.max`; clients are told, so without the number. */
+export const NO_ROOM_FOR_CHANNELS = 'there are as many channels with subscribers as there may be';

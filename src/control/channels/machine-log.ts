@@ -57,7 +57,8 @@ export class MachineLog implements ChannelLog {
       import('./redis/publications.js'),
     ]);
     const { log, onMessage } = env;
-    const shared = new RedisLog({ place: config.redis, onMessage, log });
+    const maxChannels = config.channels.max;
+    const shared = new RedisLog({ place: config.redis, onMessage, log, maxChannels });
     const machine: MachineLog = new MachineLog(
       config,
       env,
@@ -101,6 +102,7 @@ export class MachineLog implements ChannelLog {
     const { maxMessage, memory: maxBytes, max: maxChannels } = config.channels;
     this.#maxMessage = maxMessage;
     this.#own.resize({ maxBytes, maxChannels });
+    this.#shared?.resize(maxChannels);
     this.#sources.reconsider(this.#split.reconsider());
   }
 

@@ -1,7 +1,7 @@
 /** The log of channels of one machine, in memory: it ends with the process, and within a bound. */
 import { ChannelHistory } from './channel-history.js';
 import type { ChannelLog, ChannelState, HistoryOptions, OnMessage, Position, Recovery } from './log.js';
-import { LogUnavailable } from './log.js';
+import { LogUnavailable, NO_ROOM_FOR_CHANNELS } from './log.js';
 
 export interface MemoryLogOptions {
   /** Of all messages together; beyond it histories end early, those of channels that were not used for longest first. */
@@ -134,7 +134,7 @@ export class MemoryLog implements ChannelLog {
   #makeRoom(): void {
     if (this.#followed.size + this.#idle.size < this.#maxChannels) return;
     for (const [channel, history] of this.#idle) return this.#forget(channel, history);
-    throw new LogUnavailable(`there are ${this.#maxChannels} channels already, and all have subscribers`);
+    throw new LogUnavailable(NO_ROOM_FOR_CHANNELS);
   }
 
   /** Down to nine tenths, so that it is not done again with the next message. */

@@ -27,10 +27,26 @@ export interface Recovery {
   readonly oldest: number;
   /** Nothing lies between what was seen and `missed`. False also without a position: there is nothing to come back to. */
   readonly recovered: boolean;
-  /** From the position up to `head`, in order; empty unless `recovered`. */
+  /**
+   * From the position on, in order; empty unless `recovered`. Up to `head`, or the first `MOST_MISSED_BYTES` of them: who
+   * wants more asks again.
+   */
   readonly missed: readonly Message[];
   /** The last message, however old; null: there is none. */
   readonly latest: Message | null;
+}
+
+/** Of messages in one answer: what a client may ask for by a few bytes must not fill the memory of all processes. */
+export const MOST_MISSED_BYTES = 4 * 1024 * 1024;
+
+/** The first of them, as many as one answer holds: one at least. */
+export function firstMissed(messages: readonly Message[]): readonly Message[] {
+  let bytes = 0;
+  const end = messages.findIndex(({ data }) => {
+    bytes += data.length;
+    return bytes > MOST_MISSED_BYTES;
+  });
+  return end < 0 ? messages : messages.slice(0, Math.max(1, end));
 }
 
 /** From the answer on the worker gets all messages of the channel. */

@@ -31,7 +31,7 @@ export class RedisLink {
       if (error instanceof StoreFault) throw error;
       // Slow, stopped or half-open: the next one begins afresh.
       this.#drop();
-      throw new StoreFault(`Redis at ${this.#address()} ${whyNot(error)}`);
+      throw new StoreFault(`Redis at ${this.address} ${whyNot(error)}`);
     }
   }
 
@@ -74,7 +74,7 @@ export class RedisLink {
   }
 
   /** Without user and password. */
-  #address(): string {
+  get address(): string {
     const place = this.#place;
     if (typeof place !== 'string') {
       const nodes = 'cluster' in place ? place.cluster : place.sentinels;

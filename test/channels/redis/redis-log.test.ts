@@ -52,6 +52,15 @@ describe.skipIf(!HAS_REDIS)('a log in Redis', () => {
     expect(machines[0]!.heard).toEqual(machines[2]!.heard);
   });
 
+  it('follows no more channels than it may', () => {
+    const log = makeLog(redis);
+    log.resize(2);
+    for (const channel of ['a', 'b', 'a']) log.follow(channel);
+    expect(() => log.follow('c')).toThrow(LogUnavailable);
+    log.unfollow('a');
+    log.follow('c');
+  });
+
   it('gives on one machine exactly what was missed on another', async () => {
     const a = makeLog(redis);
     const b = makeLog(redis);

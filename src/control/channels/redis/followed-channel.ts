@@ -10,6 +10,7 @@ export interface Reading {
   readonly head: Position;
   /** Nothing is missing between the position and `missed`. */
   readonly whole: boolean;
+  /** Up to the head, or to where it was enough for one reading. */
   readonly missed: readonly Message[];
   readonly latest: Message | null;
   /** From this offset on nothing is missing. */
@@ -96,17 +97,25 @@ export class FollowedChannel {
   }
 
   async #heal(): Promise<void> {
-    const at = this.at as Position;
     try {
-      const { head, whole, missed, latest } = await this.#env.read(at, at);
-      if (whole) for (const message of missed) this.#tell(message, head.epoch);
-      else if (latest !== null) this.#tell(latest, head.epoch);
-      else this.#arrive(head);
-      if (!whole || missed.length > 0) this.#env.onHealed(missed.length, whole);
+      while (!(await this.#healSome()));
     } catch (error) {
       this.#held = []; // they are read with the rest
       throw error;
     }
+  }
+
+  /** As much as comes at once. True: that was all. */
+  async #healSome(): Promise<boolean> {
+    const { at } = this;
+    if (at === null) return true;
+    const { head, whole, missed, latest } = await this.#env.read(at, at);
+    if (whole) for (const message of missed) this.#tell(message, head.epoch);
+    else if (latest !== null) this.#tell(latest, head.epoch);
+    else this.#arrive(head);
+    if (!whole || missed.length > 0) this.#env.onHealed(missed.length, whole);
+    const last = missed.at(-1);
+    return !whole || last === undefined || last.offset >= head.offset;
   }
 
   #hold(message: Message, epoch: string): void {

@@ -14,6 +14,7 @@ import {
   type HistoryOptions,
   LogUnavailable,
   type Message,
+  NO_ROOM_FOR_CHANNELS,
   type OnMessage,
   type Position,
   type Recovery,
@@ -25,6 +26,8 @@ export interface RedisLogOptions {
   readonly place: RedisPlace;
   readonly onMessage: OnMessage;
   readonly log: Log;
+  /** Channels with subscribers on this machine. Absent: no bound. */
+  readonly maxChannels?: number;
 }
 
 /** After a failure nobody waits for the next one: for so long everything is refused at once. */
@@ -59,8 +62,8 @@ export class RedisLog implements ChannelLog {
   readonly #batches: AppendBatches;
   readonly #looks: NodeJS.Timeout;
   #toLookAt: string[] = [];
-  /** 0: all is well. */
-  #refuseUntil = 0;
+  #maxChannels: number;
+  #refuseUntil = 0; // 0: all is well
   #isTrying = false;
   #isLost = false;
   /** As it was said. */
@@ -68,6 +71,7 @@ export class RedisLog implements ChannelLog {
 
   constructor(options: RedisLogOptions) {
     this.#options = options;
+    this.#maxChannels = options.maxChannels ?? Number.POSITIVE_INFINITY;
     this.#store = new RedisChannels(options.place);
     this.#feed = new RedisFeed(options.place, {
       onText: (name, text) => this.#heard(name, text),
@@ -131,6 +135,7 @@ export class RedisLog implements ChannelLog {
 
   follow(channel: string): void {
     if (this.#followed.has(channel)) return;
+    if (this.#followed.size >= this.#maxChannels) throw new LogUnavailable(NO_ROOM_FOR_CHANNELS);
     const feed = feedOf(channel);
     const { onMessage } = this.#options;
     this.#followed.set(channel, {
@@ -146,6 +151,11 @@ export class RedisLog implements ChannelLog {
     });
     this.#channels.set(feed, channel);
     this.#feed.want(feed).catch(ignore);
+  }
+
+  /** Another bound from now on: those that are followed stay. */
+  resize(maxChannels: number): void {
+    this.#maxChannels = maxChannels;
   }
 
   unfollow(channel: string): void {
@@ -263,13 +273,18 @@ function extended(reading: Reading, at: Position, tail: readonly Message[]): Rea
   const { head } = reading;
   if (at.offset === head.offset) return reading;
   const later = tail.filter(({ offset }) => offset > head.offset);
+  const latest = later.at(-1) ?? reading.latest;
+  // There was too much for one reading: what was told meanwhile comes with the rest.
+  const read = reading.missed.at(-1);
+  if (reading.whole && read !== undefined && read.offset < head.offset)
+    return { ...reading, head: at, latest };
   const isWhole = reading.whole && later.length === at.offset - head.offset;
   return {
     head: at,
     oldest: isWhole ? reading.oldest : at.offset,
     whole: isWhole,
     missed: isWhole ? [...reading.missed, ...later] : [],
-    latest: later.at(-1) ?? reading.latest,
+    latest,
   };
 }
 

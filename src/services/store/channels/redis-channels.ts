@@ -1,5 +1,6 @@
 /** The logs of channels in Redis: see `scripts.ts` for what lies there. Everything rejects with a StoreFault. */
 import { randomBytes } from 'node:crypto';
+import { MOST_MISSED_BYTES } from '../../channels/messages.js';
 import { RedisLink, type RedisPlace } from '../redis-link.js';
 import { StoreFault } from '../store-fault.js';
 import { run, scriptOf } from './script.js';
@@ -20,6 +21,7 @@ export interface Reading {
   readonly head: StoredPosition;
   /** Nothing is missing between the position and `missed`. */
   readonly whole: boolean;
+  /** Up to the head, or to where it was enough for one reading. */
   readonly missed: readonly StoredMessage[];
   readonly latest: StoredMessage | null;
   /** From this offset on nothing is missing. */
@@ -41,7 +43,7 @@ export interface Publication {
 
 /** For as long a publisher may wait at most; a subscriber, too. */
 const ANSWER_WITHIN_MS = 1000;
-const READ_AT_ONCE = 1000;
+const READ_AT_ONCE = 200;
 const NOWHERE: StoredPosition = { epoch: '', offset: 0 };
 
 const SCRIPTS = { append: scriptOf(APPEND), read: scriptOf(READ), look: scriptOf(LOOK) };
@@ -78,9 +80,11 @@ export class RedisChannels {
   ): Promise<Reading> {
     let reading = await this.#page(channel, since, heard, ttl);
     const missed = [...reading.missed];
+    let bytes = bytesOf(missed);
     for (let last = missed.at(-1); last !== undefined; last = reading.missed.at(-1)) {
-      if (!reading.whole || last.offset === reading.head.offset) break;
+      if (!reading.whole || last.offset === reading.head.offset || bytes > MOST_MISSED_BYTES) break;
       reading = await this.#page(channel, { ...reading.head, offset: last.offset }, heard, ttl);
+      bytes += bytesOf(reading.missed);
       for (const message of reading.missed) missed.push(message);
     }
     return { ...reading, missed: reading.whole ? missed : [] };
@@ -121,6 +125,10 @@ export class RedisChannels {
   close(): void {
     this.#link.close();
   }
+}
+
+function bytesOf(messages: readonly StoredMessage[]): number {
+  return messages.reduce((sum, { data }) => sum + data.length, 0);
 }
 
 function newEpoch(): string {

@@ -121,7 +121,7 @@ export class RedisFeed {
       await this.#subscribe(redis, names);
       for (const name of names) this.#wanted.get(name)?.settle(null);
     } catch {
-      this.#ended(redis, 'Redis does not answer');
+      this.#ended(redis, 'does not answer');
     }
   }
 
@@ -146,11 +146,11 @@ export class RedisFeed {
     if (this.#redis === redis && !this.#connecting) this.#events.onBack(this.names);
   }
 
-  #ended(redis: Redis, why = 'the connection has ended'): void {
+  #ended(redis: Redis, why = 'has ended the connection'): void {
     if (this.#redis !== redis) return;
     this.#redis = null;
     redis.disconnect();
-    if (!this.#connecting) this.#failed(why);
+    if (!this.#connecting) this.#failed(`Redis at ${this.#link.address} ${why}`);
   }
 
   #failed(reason: string): void {
@@ -172,7 +172,7 @@ export class RedisFeed {
   #ping(): void {
     const redis = this.#redis;
     if (redis === null || this.#connecting) return;
-    redis.ping().catch(() => this.#ended(redis, 'Redis does not answer'));
+    redis.ping().catch(() => this.#ended(redis, 'does not answer'));
   }
 }
 

@@ -77,6 +77,8 @@ export class Channel {
   readonly waiting = new Set<Subscription>();
   /** What the primary was asked; null: nothing. */
   asked: { readonly id: number; readonly since: Position | null } | null = null;
+  /** The last answer did not hold all, so the next one is for whoever waits for longest: nobody waits behind others for ever. */
+  isLong = false;
   /** Sent to each of its subscribers since it was opened. */
   messages = 0;
   bytes = 0;

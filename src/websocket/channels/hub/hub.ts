@@ -181,6 +181,8 @@ export class ChannelHub {
     if (asked === null) return;
     const { channel, since } = asked;
     channel.keep(history);
+    const last = recovery.missed.at(-1);
+    channel.isLong = !channel.isLong && last !== undefined && last.offset < recovery.head.offset;
     if (channel.state === 'opening') {
       channel.reset(recovery.head, recovery.latest);
       channel.state = 'open';
@@ -197,8 +199,10 @@ export class ChannelHub {
     channel.state = 'torn';
     if (since === null || since.epoch !== channel.epoch || since.offset > channel.head) return false;
     if (recovered && head.epoch === channel.epoch) {
-      channel.state = 'open';
       for (const message of missed) if (message.offset > channel.head) this.#deliver(channel, message);
+      // There was too much for one answer.
+      if (channel.head < head.offset) return false;
+      channel.state = 'open';
       return true;
     }
     if (since.offset < channel.head) return false;

@@ -12,7 +12,7 @@ export class Questions {
     this.#send = send;
   }
 
-  /** What those that wait have missed, from the furthest of them on; of a channel that is torn, what it lacks itself. */
+  /** What those that wait have missed, from the furthest of them on, or from the one that waits for longest; of a channel that is torn, what it lacks itself. */
   ask(channel: Channel): void {
     if (channel.asked !== null) return;
     const since = channel.state === 'torn' ? channel.position : furthest(channel);
@@ -47,11 +47,12 @@ export class Questions {
   }
 }
 
-function furthest({ waiting, state, epoch }: Channel): Position | null {
+function furthest({ waiting, state, epoch, isLong }: Channel): Position | null {
   let found: Position | null = null;
   for (const { since } of waiting) {
     if (since === null || (state === 'open' && since.epoch !== epoch)) continue;
     if (found === null || since.offset < found.offset) found = since;
+    if (isLong) break;
   }
   return found;
 }
