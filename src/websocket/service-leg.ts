@@ -22,8 +22,12 @@ export interface ServiceEvents {
 const CLOSE_WITHIN_MS = 2000;
 /** One that still has to read what was sent before the close is waited for, unless it takes nothing for this long. */
 const STUCK_AFTER_MS = 30_000;
+/** What may wait for such services in a worker: their clients have gone, and may come back with more. */
+const MOST_LEFT_BYTES = 64 * 1024 * 1024;
 const MOST_PONGS_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
+
+let leftBytes = 0;
 
 /** Where a socket has its leg: the listeners are the same for all sockets, so that none has closures of its own. */
 const LEG = Symbol('leg');
@@ -40,6 +44,8 @@ export class ServiceLeg implements FrameEvents {
   #over = false;
   #paused = false;
   #closing: NodeJS.Timeout | undefined;
+  /** Its part of `leftBytes`. */
+  #left = 0;
 
   constructor(socket: Socket, maxMessage: number, events: ServiceEvents) {
     this.#socket = socket;
@@ -96,7 +102,13 @@ export class ServiceLeg implements FrameEvents {
 
   /** The same for a client that has closed: what it said before reaches a service that is slow. */
   closeBehind(code: number, reason: string): void {
-    this.#close(code, reason, STUCK_AFTER_MS);
+    const { waiting } = this;
+    const isPatient = leftBytes + waiting <= MOST_LEFT_BYTES;
+    if (isPatient && !this.#over) {
+      this.#left = waiting;
+      leftBytes += waiting;
+    }
+    this.#close(code, reason, isPatient ? STUCK_AFTER_MS : 0);
   }
 
   /** As if the client had been cut from the service itself. */
@@ -146,6 +158,8 @@ export class ServiceLeg implements FrameEvents {
   /** The socket is over. */
   vanished(): void {
     clearTimeout(this.#closing);
+    leftBytes -= this.#left;
+    this.#left = 0;
     if (this.#over) return void this.#socket.destroy();
     this.cut();
     this.#events.onServiceClosed(ABNORMAL, '');
