@@ -1,4 +1,4 @@
-/** What features add to a request, each on a route of one gateway: the first route is what the others are compared with. */
+/** What features add to a request, each on a route of one gateway, compared with another route of it. */
 import type { SlicesResult } from './load/slices.ts';
 import { LOAD_CORE, launchNode } from './proc.ts';
 import { type Bar, table } from './report.ts';
@@ -7,6 +7,8 @@ import { median } from './statistics.ts';
 export interface Candidate {
   readonly name: string;
   readonly path: string;
+  /** Place in the list of the one it is compared with. Absent: the first. */
+  readonly against?: number;
 }
 
 export interface CostPlan {
@@ -19,7 +21,7 @@ export interface CostPlan {
 export interface Added {
   readonly name: string;
   readonly cpuUs: number;
-  /** Above the first in the same cycle: the median. */
+  /** Above the one it is compared with, in the same cycle: the median. */
   readonly addedUs: number;
   /** Of the sets, each by itself: far apart, the machine was not quiet. */
   readonly between: readonly [low: number, high: number];
@@ -48,7 +50,7 @@ export async function addedCosts(
     await gateway.stop();
   }
   const above = (cycles: SlicesResult['cycles'], i: number) =>
-    cycles.map((costs) => (costs[i] as number) - (costs[0] as number));
+    cycles.map((costs) => (costs[i] as number) - (costs[candidates[i]?.against ?? 0] as number));
   return candidates.map(({ name }, i) => {
     const bySet = sets.map((cycles) => median(above(cycles, i)));
     return {
@@ -69,9 +71,9 @@ export function addedBar({ name, addedUs }: Added, mostUs: number): Bar {
   };
 }
 
-export function addedTable(added: readonly Added[]): string {
+export function addedTable(added: readonly Added[], against = 'the first'): string {
   return table(
-    ['', 'CPU us/request', 'above the first', 'by sets of processes'],
+    ['', 'CPU us/request', `above ${against}`, 'by sets of processes'],
     added.map(({ name, cpuUs, addedUs, between }, i) => [
       name,
       cpuUs.toFixed(2),
