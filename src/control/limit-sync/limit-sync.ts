@@ -8,7 +8,7 @@ import { SyncCounts } from '../../observe/limits/sync-counts.js';
 import type { Log } from '../../observe/log.js';
 import type { LimitMemory } from '../../services/limits/memory.js';
 import { RedisLimits } from '../../services/store/limits/redis-limits.js';
-import type { RedisPlace } from '../../services/store/redis-link.js';
+import type { RedisPlace } from '../../services/store/redis/redis-link.js';
 import { Ledger, type Round } from './ledger.js';
 
 const TICK_MS = 10;

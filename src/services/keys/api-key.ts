@@ -18,7 +18,6 @@ const LONGEST = 'sluice_'.length + 16 + 1 + ID_LENGTH + 1 + SECRET_LENGTH;
 
 /** What stands between the prefix and the id: `live`, `test`. */
 export const ENV_FORM = /^[a-z0-9]{1,16}$/;
-export const KEY_ID_FORM = /^[0-9A-Za-z]{12}$/;
 
 export function newKeyId(): string {
   return randomDigits(ID_LENGTH);

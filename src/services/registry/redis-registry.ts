@@ -1,5 +1,5 @@
 /** The registry in Redis. All methods reject with a StoreFault when Redis is away, and then begin afresh. */
-import { RedisLink, type RedisPlace } from '../store/redis-link.js';
+import { RedisLink, type RedisPlace } from '../store/redis/redis-link.js';
 import { MOST_BYTES } from './instance.js';
 import { CHANGES, DEREGISTER, keysOf, REGISTER, SNAPSHOT, SWEEP } from './layout.js';
 import type { Change, Listing, Mark, Registered, RegistryStore } from './registry-store.js';

@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { RecordKey } from './environment.js';
-import { RedisLink, type RedisPlace } from './redis-link.js';
+import { RedisLink, type RedisPlace } from './redis/redis-link.js';
 import { StoreFault } from './store-fault.js';
 
 const PREFIX = 'sluice:{records}';

@@ -8,7 +8,7 @@ import { type Environment, keyOf } from './environment.js';
 import { LocalCopy } from './local-copy.js';
 import { Reader } from './reader.js';
 import type { RecordKind, RecordStore, Release } from './record-store.js';
-import type { RedisPlace } from './redis-link.js';
+import type { RedisPlace } from './redis/redis-link.js';
 import { RedisRecords, type Write } from './redis-records.js';
 import { catchUp, type Notice, settle } from './settlement.js';
 import { StoreFault } from './store-fault.js';

@@ -1,4 +1,4 @@
-/** What clients may ask for, by the `op` of their messages. Others add theirs here. */
+/** What clients may ask for, by the `op` of their messages. */
 import type { Position } from '../../services/channels/messages.js';
 import { authenticate } from '../owners/auth-message.js';
 import { members, wishIn } from './presence/presence-op.js';
@@ -19,11 +19,6 @@ const operations = new Map<string, Operation>([
 
 export function operation(name: unknown): Operation | undefined {
   return typeof name === 'string' ? operations.get(name) : undefined;
-}
-
-/** Adds one; once for the life of the process. */
-export function onOp(name: string, operation: Operation): void {
-  operations.set(name, operation);
 }
 
 const LONGEST_ID = 64;

@@ -4,7 +4,7 @@ import { SharedPresence } from '../../../src/control/channels/presence/shared-pr
 import { Publications } from '../../../src/control/channels/redis/publications.ts';
 import { RedisLog } from '../../../src/control/channels/redis/redis-log.ts';
 import { createLog } from '../../../src/observe/log.ts';
-import type { RedisPlace } from '../../../src/services/store/redis-link.ts';
+import type { RedisPlace } from '../../../src/services/store/redis/redis-link.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { HAS_REDIS, startCluster, startSentinel } from '../../harness/redis-cluster.ts';
 import { ask } from '../log-contract.ts';

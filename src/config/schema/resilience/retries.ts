@@ -125,7 +125,4 @@ export const hedge = z.strictObject({
   }),
 });
 
-export type RetriesConfig = z.output<typeof retries>;
-export type RouteRetriesConfig = z.output<typeof routeRetries>;
 export type HedgeConfig = z.output<typeof hedge>;
-export type BudgetConfig = z.output<typeof budgetOptions>;

@@ -69,5 +69,3 @@ export const breaker = z.strictObject({
       examples: ['10s'],
     }),
 });
-
-export type BreakerConfig = z.output<typeof breaker>;

@@ -18,7 +18,7 @@ import {
   RedisPresence,
   type StoredMember,
 } from '../../../services/store/channels/redis-presence.js';
-import type { RedisPlace } from '../../../services/store/redis-link.js';
+import type { RedisPlace } from '../../../services/store/redis/redis-link.js';
 import { Attendance } from './attendance.js';
 import { memberIn, merged, textOf } from './member-text.js';
 import type { OnPresence, PresenceBook } from './presence-book.js';

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../observe/log.js';
 import type { Publication } from '../../../services/store/channels/redis-channels.js';
 import { type Entry, RedisPublications } from '../../../services/store/channels/redis-publications.js';
-import type { RedisPlace } from '../../../services/store/redis-link.js';
+import type { RedisPlace } from '../../../services/store/redis/redis-link.js';
 import type { HistoryOptions } from '../log.js';
 
 export interface PublicationsOptions {

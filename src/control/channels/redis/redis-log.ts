@@ -6,7 +6,7 @@
 import type { Log } from '../../../observe/log.js';
 import { feedOf, type Publication, RedisChannels } from '../../../services/store/channels/redis-channels.js';
 import { RedisFeed } from '../../../services/store/channels/redis-feed.js';
-import type { RedisPlace } from '../../../services/store/redis-link.js';
+import type { RedisPlace } from '../../../services/store/redis/redis-link.js';
 import { StoreFault } from '../../../services/store/store-fault.js';
 import {
   type ChannelLog,

@@ -62,9 +62,6 @@ const FUNCTIONS: Readonly<Record<string, ExpressionFunction>> = {
   },
 };
 
-/** As documentation lists them. */
-export const functionUsages: readonly string[] = Object.values(FUNCTIONS).map(({ usage }) => usage);
-
 /** @throws Faulty */
 export function compileCall(node: CallNode, operands: readonly Operand[], scope: Scope): Operand {
   const { name } = node;

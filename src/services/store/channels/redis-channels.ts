@@ -1,9 +1,9 @@
 /** The logs of channels in Redis: see `scripts.ts` for what lies there. Everything rejects with a StoreFault. */
 import { randomBytes } from 'node:crypto';
 import { MOST_MISSED_BYTES } from '../../channels/messages.js';
-import { RedisLink, type RedisPlace } from '../redis-link.js';
+import { RedisLink, type RedisPlace } from '../redis/redis-link.js';
+import { run, scriptOf } from '../redis/script.js';
 import { StoreFault } from '../store-fault.js';
-import { run, scriptOf } from './script.js';
 import { APPEND, LOOK, READ } from './scripts.js';
 
 export interface StoredPosition {

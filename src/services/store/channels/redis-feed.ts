@@ -3,7 +3,7 @@
  * meanwhile is lost here; whoever listens is told to look.
  */
 import type { Redis } from 'ioredis';
-import { RedisLink, type RedisPlace } from '../redis-link.js';
+import { RedisLink, type RedisPlace } from '../redis/redis-link.js';
 import { StoreFault } from '../store-fault.js';
 
 export interface FeedEvents {

@@ -9,9 +9,9 @@
  *
  * Whoever calls a script takes out the machines whose time is over. Everything rejects with a StoreFault.
  */
-import { RedisLink, type RedisPlace } from '../redis-link.js';
+import { RedisLink, type RedisPlace } from '../redis/redis-link.js';
+import { run, scriptOf } from '../redis/script.js';
 import { StoreFault } from '../store-fault.js';
-import { run, scriptOf } from './script.js';
 
 const ANSWER_WITHIN_MS = 1000;
 /** Members in one call. */

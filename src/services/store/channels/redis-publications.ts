@@ -6,8 +6,8 @@
  * One gateway at a time takes what comes, in order, and puts it into the logs of the channels: two that took entries of one
  * channel at once could change their order. Everything rejects with a StoreFault.
  */
-import { RedisLink, type RedisPlace } from '../redis-link.js';
-import { run, scriptOf } from './script.js';
+import { RedisLink, type RedisPlace } from '../redis/redis-link.js';
+import { run, scriptOf } from '../redis/script.js';
 
 export interface Entry {
   readonly id: string;

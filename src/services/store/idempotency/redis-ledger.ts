@@ -1,7 +1,7 @@
 /** The ledger of several machines. Redis has all of it; leases and times are by its clock. */
 import { randomUUID } from 'node:crypto';
 import type { Settlement } from '../../idempotency/claims.js';
-import { RedisLink, type RedisPlace } from '../redis-link.js';
+import { RedisLink, type RedisPlace } from '../redis/redis-link.js';
 import { StoreFault } from '../store-fault.js';
 import { type Claim, type KeyView, LEASE_MS, type Ledger, LONGEST_RUN_MS } from './ledger.js';
 import { BEAT, CLAIM, CLEAR, KEY, LIFE, LOOK, MARKER, RESTORE, SETTLE, SETTLING } from './scripts.js';

@@ -1,7 +1,7 @@
 /** What limits ask of Redis: a round for many keys, one key for a request that waits, who else is there, and the common secret. */
-import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { RedisLink, type RedisPlace } from '../redis-link.js';
+import { RedisLink, type RedisPlace } from '../redis/redis-link.js';
+import { run, scriptOf } from '../redis/script.js';
 import { StoreFault } from '../store-fault.js';
 import { HEARTBEAT_SCRIPT, SYNC_SCRIPT } from './script.js';
 
@@ -139,31 +139,8 @@ const lineOf = ({ kind, count, periodMs, cap, used, want, demand, start }: Row):
 const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
 const keyOf = (row: Row): string => `${PREFIX}:{${tagOf(row)}}:${hex(row.h1)}${hex(row.h2)}`;
 
-interface Script {
-  readonly text: string;
-  readonly sha: string;
-}
 const SYNC = scriptOf(SYNC_SCRIPT);
 const HEARTBEAT = scriptOf(HEARTBEAT_SCRIPT);
-
-function scriptOf(text: string): Script {
-  return { text, sha: createHash('sha1').update(text).digest('hex') };
-}
-
-/** A Redis that was restarted or has failed over does not know the script: then it is sent. */
-async function run(
-  redis: Redis,
-  { text, sha }: Script,
-  keys: string[],
-  args: (string | number)[],
-): Promise<unknown> {
-  try {
-    return await redis.evalsha(sha, keys.length, ...keys, ...args);
-  } catch (error) {
-    if (!/^NOSCRIPT/.test((error as Error).message)) throw error;
-    return await redis.eval(text, keys.length, ...keys, ...args);
-  }
-}
 
 function checked(answer: unknown, length: number): number[] {
   if (Array.isArray(answer) && answer.length === length && answer.every(Number.isFinite)) return answer;

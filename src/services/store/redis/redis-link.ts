@@ -1,8 +1,8 @@
 /** A connection to Redis that is made when it is needed, and again when it broke. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import type { RedisPlace } from '../../config/schema/redis.js';
-import { StoreFault } from './store-fault.js';
+import type { RedisPlace } from '../../../config/schema/redis.js';
+import { StoreFault } from '../store-fault.js';
 
 export type { RedisPlace };
 
