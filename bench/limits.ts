@@ -7,7 +7,7 @@ import { barTable, provenance, saveSections } from './report.ts';
 
 const MOST_ADDED_US = 2;
 const FULL: { cost: CostPlan; seconds: number } = {
-  cost: { sets: 3, cycles: 80 },
+  cost: { sets: 6, cycles: 60 },
   seconds: 60,
 };
 const QUICK: typeof FULL = { cost: { sets: 1, cycles: 20 }, seconds: 10 };

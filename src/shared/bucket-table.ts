@@ -96,14 +96,20 @@ export class BucketTable {
   }
 
   #findIn(group: number, h1: number, h2: number): number {
-    const { words } = this;
     const end = group + 2 * GROUP_SLOTS;
-    for (let p = group; p < end; p += 2) {
-      const tag = Atomics.load(words, p);
-      if ((tag ^ h1) >>> 3 !== 0 || (tag & STATUS) < BUCKET) continue;
-      if (Atomics.load(words, p + CHECK) === h2) return p;
-    }
+    for (let p = group; p < end; p += 2) if (this.#isAt(p, h1, h2)) return p;
     return NONE;
+  }
+
+  /** The slot of a key that was at `p` a moment ago; NONE: it is not known where. */
+  findAgain(p: number, h1: number, h2: number): number {
+    return p !== NONE && this.#isAt(p, h1, h2) ? p : this.find(h1, h2);
+  }
+
+  #isAt(p: number, h1: number, h2: number): boolean {
+    const tag = Atomics.load(this.words, p);
+    if ((tag ^ h1) >>> 3 !== 0 || (tag & STATUS) < BUCKET) return false;
+    return Atomics.load(this.words, p + CHECK) === h2;
   }
 
   /** The slot of a key, a new one with this state if it has none. NONE: there is no room, and that is counted. */

@@ -8,10 +8,18 @@ export class AddressBits {
   /** IPv4: the first word. IPv6: four words, the first bits first. */
   readonly words = new Int32Array(4);
   readonly #groups = new Int32Array(8);
+  /** The IPv4 address in `words`; a request may ask for its own with each of its limits. */
+  #four: string | null = null;
 
   /** 4 or 6; 0 when the text is no address. IPv4 mapped into IPv6 is 4. A zone (`%eth0`) is passed over. */
   read(text: string): 0 | 4 | 6 {
-    if (text.indexOf(':') < 0) return this.#readFour(text, 0, text.length) ? 4 : 0;
+    if (text === this.#four) return 4;
+    this.#four = null;
+    if (text.indexOf(':') < 0) {
+      if (!this.#readFour(text, 0, text.length)) return 0;
+      this.#four = text;
+      return 4;
+    }
     const zone = text.indexOf('%');
     if (!this.#readSix(text, zone < 0 ? text.length : zone)) return 0;
     const { words } = this;

@@ -33,7 +33,7 @@ export class Decision {
 
   /** For the algorithms: numbers with a fraction, which as fields would be allocated anew with each change. */
   readonly figures = new Float64Array(1);
-  /** For the algorithms: the slot each limit has taken from. */
+  /** For the algorithms: the slot each limit has looked at or taken from; -1: none yet. */
   readonly slots = new Int32Array(MOST_LIMITS);
 
   begin(limits: number): void {
@@ -43,7 +43,10 @@ export class Decision {
     this.shadowed = 0;
     this.refused = 0;
     this.figures[0] = 0;
-    for (let i = 0; i < limits; i++) this.holds[i] = -1;
+    for (let i = 0; i < limits; i++) {
+      this.holds[i] = -1;
+      this.slots[i] = -1;
+    }
   }
 
   /** It is refused by limit i after all: not for what that counts, but as others wait for it. */

@@ -8,7 +8,7 @@ import type { Algorithm } from './decision.js';
 import { checkLimitCount, type LimitEngine } from './engine.js';
 import { compileKey, type KeyPart, needsIdentity } from './key-parts.js';
 import { Limit, type LimitVariant } from './limit.js';
-import { describeLimits, type HeaderStyle, tellLimits } from './limit-fields.js';
+import { type HeaderStyle, LimitTeller, tellLimits } from './limit-fields.js';
 import type { NamedLimit } from './plans/named-limits.js';
 import type { Plans } from './plans/plans.js';
 import type { Queues } from './queue/arrival.js';
@@ -110,6 +110,7 @@ class Gate implements Judge {
   readonly #costs: readonly ((x: Exchange) => number)[];
   readonly #counters: readonly LimitCounter[];
   readonly #takesNote: boolean;
+  readonly #teller: LimitTeller | null;
   readonly #quotas: QuotaLookout | null;
   // Of the request at hand: the engine is synchronous, so one set is enough.
   readonly #variants: LimitVariant[];
@@ -126,6 +127,7 @@ class Gate implements Judge {
     this.#costs = limits.map(({ config }) => priceOf(config.cost));
     this.#counters = limits.map(({ name }) => env.counter(name));
     this.#takesNote = takesNote;
+    this.#teller = env.headers === 'off' ? null : new LimitTeller(env.headers);
     this.#quotas = env.quotas?.lookout(limits) ?? null;
     this.#variants = this.#limits.map((limit) => limit.variant([]));
     this.#hashes = new Int32Array(2 * limits.length);
@@ -176,9 +178,8 @@ class Gate implements Judge {
   }
 
   conclude(x: Exchange, now: number): Verdict {
-    const { engine, headers } = this.#env;
-    const { decision } = engine;
-    if (headers !== 'off') describeLimits(x, headers, this.#variants, decision);
+    const { decision } = this.#env.engine;
+    this.#teller?.tell(x, this.#variants, decision);
     if (decision.admitted) {
       for (let i = 0; i < this.#counters.length; i++) {
         if ((decision.shadowed & (1 << i)) === 0) this.#counters[i].admitted++;

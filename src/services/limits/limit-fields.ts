@@ -8,51 +8,71 @@ export type HeaderStyle = 'standard' | 'legacy' | 'both' | 'off';
 /** The parts of both fields that a limit says of itself each time; empty where its figures are not for clients. */
 export interface LimitTexts {
   readonly policy: string;
-  /** `RateLimit` up to what is left. */
-  readonly opening: string;
+  /** `RateLimit` up to what is left: where nothing stands before it, and behind another limit. */
+  readonly first: string;
+  readonly next: string;
 }
 
 export function limitTexts(name: string, { quota, windowSeconds, untold }: Algorithm): LimitTexts {
-  if (untold) return { policy: '', opening: '' };
+  if (untold) return { policy: '', first: '', next: '' };
   const window = windowSeconds > 0 ? `;w=${Math.ceil(windowSeconds)}` : '';
-  return { policy: `"${name}";q=${quota}${window}`, opening: `"${name}";r=` };
+  return { policy: `"${name}";q=${quota}${window}`, first: `"${name}";r=`, next: `, "${name}";r=` };
 }
 
-/** Notes in the exchange what a decision says, beside what an earlier one has said. */
-export function describeLimits(
-  x: Exchange,
-  style: HeaderStyle,
-  variants: readonly LimitVariant[],
-  { remaining, resetMs }: Decision,
-): void {
-  let policy = x.rateLimitPolicy;
-  let figures = x.rateLimit;
-  let tightest = -1;
-  for (let i = 0; i < variants.length; i++) {
-    const { texts } = variants[i];
-    if (texts.opening === '') continue;
-    const left = remaining[i];
-    // Whole numbers below 2^31 as such: as doubles they would be looked up to be written.
-    const written = left < 2 ** 31 ? left | 0 : left;
-    const reset = Math.ceil(resetMs[i] / 1000);
-    if (figures === '') {
-      policy = texts.policy;
-      figures = texts.opening + written;
-    } else {
-      policy += `, ${texts.policy}`;
-      figures += `, ${texts.opening}${written}`;
+type Figures = Pick<Decision, 'remaining' | 'resetMs'>;
+
+/** Notes in the exchange what decisions say, beside what an earlier one has said. One for each list of limits. */
+export class LimitTeller {
+  readonly #style: HeaderStyle;
+  /** Of the last request: from caller to caller only a role may change them. */
+  readonly #variants: LimitVariant[] = [];
+  #policy = '';
+
+  constructor(style: HeaderStyle) {
+    this.#style = style;
+  }
+
+  tell(x: Exchange, variants: readonly LimitVariant[], { remaining, resetMs }: Figures): void {
+    let figures = x.rateLimit;
+    let tightest = -1;
+    for (let i = 0; i < variants.length; i++) {
+      const { texts } = variants[i];
+      if (texts.policy === '') continue;
+      const left = remaining[i];
+      // Whole numbers below 2^31 as such: as doubles they would be looked up to be written.
+      const written = left < 2 ** 31 ? left | 0 : left;
+      figures += (figures === '' ? texts.first : texts.next) + written + resetText(resetMs[i]);
+      if (tightest < 0 || left < remaining[tightest]) tightest = i;
     }
-    figures += `;t=${reset}`;
-    if (tightest < 0 || left < remaining[tightest]) tightest = i;
+    if (tightest < 0) return;
+    if (this.#style !== 'legacy') {
+      const policy = this.#policyOf(variants);
+      x.rateLimitPolicy = x.rateLimitPolicy === '' ? policy : `${x.rateLimitPolicy}, ${policy}`;
+      x.rateLimit = figures;
+    }
+    if (this.#style === 'standard') return;
+    if (x.legacyLimit !== null && x.legacyLimit[1] <= remaining[tightest]) return;
+    const { quota } = variants[tightest].algorithm;
+    x.legacyLimit = [quota, remaining[tightest], Math.ceil(resetMs[tightest] / 1000)];
   }
-  if (style !== 'legacy') {
-    x.rateLimitPolicy = policy;
-    x.rateLimit = figures;
+
+  #policyOf(variants: readonly LimitVariant[]): string {
+    let isKnown = this.#variants.length === variants.length;
+    for (let i = 0; isKnown && i < variants.length; i++) isKnown = variants[i] === this.#variants[i];
+    if (isKnown) return this.#policy;
+    const policies = variants.map(({ texts }) => texts.policy);
+    this.#policy = policies.filter((policy) => policy !== '').join(', ');
+    this.#variants.splice(0, Infinity, ...variants);
+    return this.#policy;
   }
-  if (style === 'standard' || tightest < 0) return;
-  if (x.legacyLimit !== null && x.legacyLimit[1] <= remaining[tightest]) return;
-  const { quota } = variants[tightest].algorithm;
-  x.legacyLimit = [quota, remaining[tightest], Math.ceil(resetMs[tightest] / 1000)];
+}
+
+/** Up to a minute they are at hand. */
+const RESETS = Array.from({ length: 61 }, (_, s) => `;t=${s}`);
+
+function resetText(ms: number): string {
+  const s = Math.ceil(ms / 1000);
+  return s < RESETS.length ? RESETS[s] : `;t=${s}`;
 }
 
 /** Step 6. */

@@ -156,7 +156,20 @@ describe('addresses', () => {
     expect(address('192.0.2.1')).not.toBe(address('192.0.2.2'));
   });
 
+  it('are themselves again after others, and after what is none', () => {
+    const bits = new AddressBits();
+    const words = (text: string) => [bits.read(text), bits.words[0]];
+    const four = words('192.0.2.1');
+    expect(words('192.0.2.1')).toEqual(four);
+    for (const other of ['192.0.2.2', '2001:db8::1', '::ffff:192.0.2.9', '1.2.3.4.5', 'unix', '']) {
+      expect(words(other), other).not.toEqual(four);
+      expect(words('192.0.2.1'), `after ${other}`).toEqual(four);
+    }
+    expect(words('')[0]).toBe(0);
+  });
+
   it('that are none are texts', () => {
+    expect(address('')).toBe(texts(''));
     expect(address('unix')).toBe(texts('unix'));
     expect(address('1.2.3.4.5')).toBe(texts('1.2.3.4.5'));
   });

@@ -43,6 +43,7 @@ export class TokenBucket implements Algorithm {
 
   peek(d: Decision, i: number, h1: number, h2: number, cost: number, now: number): boolean {
     const p = this.#table.find(h1, h2);
+    d.slots[i] = p;
     const ahead = p === NONE ? 0 : this.#ahead(p, h1, now);
     this.#tell(d, i, ahead);
     return this.#allows(d, ahead, cost);
@@ -64,7 +65,7 @@ export class TokenBucket implements Algorithm {
     const { words } = table;
     const time = (now * this.#perMs) | 0;
     const price = Math.ceil(cost * this.#token);
-    let p = table.find(h1, h2);
+    let p = table.findAgain(d.slots[i] as number, h1, h2);
     for (;;) {
       if (p === NONE) p = table.obtain(h1, h2, BUCKET, time, now);
       if (p === NONE) return noRoom(d);

@@ -13,6 +13,7 @@ import type { Algorithm, Decision } from '../decision.js';
 import type { GateEnv, LimitCounter } from '../gate.js';
 import { compileKey, type KeyPart } from '../key-parts.js';
 import { Limit, type LimitVariant } from '../limit.js';
+import { LimitTeller } from '../limit-fields.js';
 import type { NamedLimit } from '../plans/named-limits.js';
 
 /** Asks Redis about one key. */
@@ -222,20 +223,12 @@ class Asked {
   }
 
   #tell(left: number, resetMs: number): void {
-    const x = this.#x;
     const { headers } = this.#env;
     if (headers === 'off') return;
-    const { texts } = this.#variant;
-    const { quota } = this.#variant.algorithm;
-    const reset = Math.max(0, Math.ceil(resetMs / 1000));
-    const remaining = Math.max(0, left);
-    if (headers !== 'legacy') {
-      const comma = x.rateLimit === '' ? '' : ', ';
-      x.rateLimitPolicy += comma + texts.policy;
-      x.rateLimit += `${comma}${texts.opening}${remaining};t=${reset}`;
-    }
-    if (headers === 'standard' || (x.legacyLimit !== null && x.legacyLimit[1] <= remaining)) return;
-    x.legacyLimit = [quota, remaining, reset];
+    new LimitTeller(headers).tell(this.#x, [this.#variant], {
+      remaining: Float64Array.of(Math.max(0, left)),
+      resetMs: Float64Array.of(Math.max(0, resetMs)),
+    });
   }
 }
 
