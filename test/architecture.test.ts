@@ -221,6 +221,17 @@ describe('the house', () => {
     ).toEqual([]);
   });
 
+  it('has all that the micro benches measure', () => {
+    const benches = join(ROOT, 'bench/micro');
+    const named = readdirSync(benches).flatMap((name) =>
+      [...readFileSync(join(benches, name), 'utf8').matchAll(/built\('([^']+)'\)/g)].map(
+        ([, file]) => `${file}.ts`,
+      ),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((file) => !sources.has(file))).toEqual([]);
+  });
+
   it('has no barrel but the list of filters', () => {
     expect(files.filter((file) => /^export\s[^'";=]*\sfrom\s+'\./m.test(code(file)))).toEqual([]);
     expect(files.filter((file) => file.endsWith('index.ts'))).toEqual(['filters/index.ts']);

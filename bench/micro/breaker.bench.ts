@@ -24,7 +24,7 @@ const { ServiceHealth } = (await built('upstream/health/service-health')) as Hea
 const { healthOptions } = (await built('upstream/health/options')) as Options;
 const { Endpoint } = (await built('upstream/endpoint')) as Endpoints;
 const { NO_TICKET } = (await built('shared/health/breaker')) as Breakers;
-const { service } = (await built('config/schema/service')) as Schema;
+const { service } = (await built('config/schema/services/service')) as Schema;
 
 const PROCESSES = Math.min(4, availableParallelism());
 const ENDPOINTS = 3;

@@ -7,9 +7,9 @@ import type { Routable, RouteQuery } from '../../src/route/candidate.ts';
 type PathModule = typeof import('../../src/route/path.ts');
 type TableModule = typeof import('../../src/route/table.ts');
 
-const built = (file: string) => import(new URL(`../../dist/route/${file}.js`, import.meta.url).href);
-const { canonicalPath } = (await built('path')) as PathModule;
-const { RouteTable } = (await built('table')) as TableModule;
+const built = (file: string) => import(new URL(`../../dist/${file}.js`, import.meta.url).href);
+const { canonicalPath } = (await built('route/path')) as PathModule;
+const { RouteTable } = (await built('route/table')) as TableModule;
 
 const ROUTES = 10_000;
 /** Each round asks for every route once. The first ones warm up. */

@@ -9,7 +9,6 @@
  */
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { QUIET } from '../../test/services/limits/quiet.ts';
 
 type Memory = typeof import('../../src/services/limits/memory.ts');
 type Engine = typeof import('../../src/services/limits/engine.ts');
@@ -17,6 +16,7 @@ type Gate = typeof import('../../src/services/limits/gate.ts');
 type Arrival = typeof import('../../src/services/limits/queue/arrival.ts');
 type Room = typeof import('../../src/services/limits/queue/waiting-room.ts');
 type Segments = typeof import('../../src/shared/segment.ts');
+type Logs = typeof import('../../src/observe/log.ts');
 type Schema = typeof import('../../src/config/schema/limits/limits.ts');
 type Exchanges = typeof import('../../src/exchange.ts');
 
@@ -27,7 +27,8 @@ const { limitStages } = (await built('services/limits/gate')) as Gate;
 const { Queues } = (await built('services/limits/queue/arrival')) as Arrival;
 const { WaitingRoom } = (await built('services/limits/queue/waiting-room')) as Room;
 const { createSegment } = (await built('shared/segment')) as Segments;
-const { limit } = (await built('config/schema/limits')) as Schema;
+const { createLog } = (await built('observe/log')) as Logs;
+const { limit } = (await built('config/schema/limits/limits')) as Schema;
 const { Exchange } = (await built('exchange')) as Exchanges;
 
 const CROWD = 10_000;
@@ -61,7 +62,9 @@ async function measure({ title, by, over, holders }: (typeof CROWDS)[number]): P
   const engine = new LimitEngine(memory.table, memory.holds);
   const room = new WaitingRoom(memory, engine.decision);
   const env = {
-    ...QUIET,
+    log: createLog({ write: () => {} }, 'info', {}),
+    decided: () => ({ throttled: 0, kept: 0, released: 0 }),
+    strict: null,
     memory,
     engine,
     headers: 'standard' as const,
