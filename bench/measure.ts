@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Contender, Standing } from './contenders/contender.ts';
 import type { Load, LoadResult } from './load/load.ts';
 import type { OpenLoopResult } from './load/open-loop.ts';
+import { hurried } from './priority.ts';
 import { LOAD_CORE, launchNode } from './proc.ts';
 import { prove } from './proof.ts';
 import { cpuMicros } from './readings.ts';
@@ -114,18 +115,22 @@ export async function compare(
   );
 }
 
+/** `first`: it comes first on its core meanwhile. */
+export type Way = Pick<Standing, 'url' | 'pid'> & { readonly first: boolean };
+
 /** Latency at a constant rate of small GETs, medians over interleaved rounds. */
 export async function latencyAt(
   rate: number,
-  standings: readonly Standing[],
+  ways: readonly Way[],
   effort: Effort,
 ): Promise<OpenLoopResult[]> {
   const script = new URL('./load/open-loop.ts', import.meta.url);
-  const rounds: OpenLoopResult[][] = standings.map(() => []);
+  const rounds: OpenLoopResult[][] = ways.map(() => []);
   for (let round = 0; round < effort.rounds; round++) {
-    for (const [i, standing] of standings.entries()) {
-      const args = [standing.url, String(rate), String(effort.measured)];
-      const output = await launchNode('open loop', script, args, LOAD_CORE).finished();
+    for (const [i, { url, pid, first }] of ways.entries()) {
+      const args = [url, String(rate), String(effort.measured)];
+      const load = () => launchNode('open loop', script, args, LOAD_CORE).finished();
+      const output = await (first && pid !== null ? hurried(pid, load) : load());
       rounds[i]?.push(JSON.parse(output) as OpenLoopResult);
     }
   }

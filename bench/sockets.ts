@@ -50,8 +50,7 @@ async function play(url: string, seconds: number): Promise<PingPongResult> {
 }
 
 /** CPU time by messages carried, there and back counted as two. */
-async function cpuPerMessage(origin: string, gateway: Standing, effort: Effort): Promise<Part> {
-  const nginx = await startNginx(origin, workspace());
+async function cpuPerMessage(gateway: Standing, nginx: Standing | null, effort: Effort): Promise<Part> {
   const up = new Map<string, Standing>([[sluice.name, gateway]]);
   if (nginx !== null) up.set('nginx', nginx);
   const rounds = new Map<string, [cpuUs: number, perSecond: number][]>(
@@ -67,7 +66,6 @@ async function cpuPerMessage(origin: string, gateway: Standing, effort: Effort):
       console.log(`cpu, round ${round + 1}: ${name} ${cpuUs.toFixed(2)} us`);
     }
   }
-  await nginx?.stop();
   const figure = (name: string, at: 0 | 1) => median((rounds.get(name) ?? []).map((one) => one[at]));
   const ratio = figure(sluice.name, 0) / figure('nginx', 0);
   return {
@@ -95,8 +93,10 @@ export async function runSockets(part: string | undefined): Promise<boolean> {
     const service = launchNode('service', SERVICE, [], LOAD_CORE);
     const { url: origin } = await service.ready();
     const gateway = await startSluice(origin, workspace(), { route: 'websocket: true' });
-    if (wanted('cpu')) parts.push(await cpuPerMessage(origin, gateway, plan.cpu));
-    if (wanted('latency')) parts.push(await addedLatency(origin, gateway, plan.latency));
+    const nginx = await startNginx(origin, workspace());
+    if (wanted('cpu')) parts.push(await cpuPerMessage(gateway, nginx, plan.cpu));
+    if (wanted('latency')) parts.push(await addedLatency(origin, gateway, nginx, plan.latency));
+    await nginx?.stop();
     if (wanted('stall')) parts.push(await besideStalled(gateway, plan.stall));
     await gateway.stop();
     await service.stop();
