@@ -26,6 +26,8 @@ export function takeAnswerHead(x: Exchange, headers: IncomingHttpHeaders): numbe
   if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') return BAD_LENGTH;
   const connection = headers.connection;
   const kept = connection === undefined ? fields : withoutNamed(fields, String(connection));
+  // What was agreed upon is for who asked to judge.
+  if (x.dialling && x.status === 101) kept.push('upgrade', String(headers.upgrade));
   if (x.stickyCookie !== '') kept.push('set-cookie', x.stickyCookie);
   x.answerHeaders = kept;
   return length;

@@ -73,27 +73,25 @@ function withoutExtensions(headers: readonly string[]): string[] {
  */
 export function takeServiceHalf(x: Exchange): string | null {
   const fields: string[] = [];
+  let upgrade = '';
   let accepted = '';
   let protocol = '';
   let extensions = '';
   for (let i = 0; i < x.answerHeaders.length; i += 2) {
     const name = x.answerHeaders[i] as string;
     const value = x.answerHeaders[i + 1] as string;
-    if (name === 'sec-websocket-accept') accepted += value;
+    if (name === 'upgrade') upgrade = value;
+    else if (name === 'sec-websocket-accept') accepted += value;
     else if (name === 'sec-websocket-protocol') protocol += value;
     else if (name === 'sec-websocket-extensions') extensions += value;
     else fields.push(name, value);
   }
   x.answerHeaders = fields;
   const key = x.header('sec-websocket-key') ?? '';
-  if (
-    accepted !==
-      createHash('sha1')
-        .update(key + GUID)
-        .digest('base64') ||
-    extensions !== ''
-  )
-    return null;
+  const expected = createHash('sha1')
+    .update(key + GUID)
+    .digest('base64');
+  if (upgrade.toLowerCase() !== 'websocket' || accepted !== expected || extensions !== '') return null;
   return protocol === '' || offeredProtocols(x).includes(protocol) ? protocol : null;
 }
 

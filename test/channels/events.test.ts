@@ -140,7 +140,13 @@ describe('a stream of events', () => {
     const many = Array.from({ length: 51 }, (_, i) => `channel=ticks.${i}`).join('&');
     expect(await ask(`/feed?${many}`)).toBe('400 BAD_CHANNELS');
     expect(await ask('/feed?channel=orders.a')).toBe('403 CHANNEL_FORBIDDEN');
-    expect(await ask('/feed?channel=ticks.a', { headers: { accept: 'text/html' } })).toBe('406 NO_EVENTS');
+    for (const accept of [
+      'text/html',
+      'text/event-stream;q=0',
+      'text/event-stream; Q=0.0, */*',
+      'text/*;q=0, */*',
+    ])
+      expect(await ask('/feed?channel=ticks.a', { headers: { accept } }), accept).toBe('406 NO_EVENTS');
     expect(await ask('/sockets?channel=ticks')).toBe('406 NO_EVENTS');
     expect(await ask('/feed?channel=ticks.a', { method: 'POST' })).toBe('405 METHOD_NOT_ALLOWED');
     const head = await fetch(`${gateway.url}/feed?channel=ticks.a`, { method: 'HEAD' });

@@ -24,6 +24,7 @@ const ANSWERS: Record<string, string> = {
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n',
   '/extension': `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n`,
   '/protocol': `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\nSec-WebSocket-Protocol: nobody-asked\r\n\r\n`,
+  '/other': `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\n\r\n`,
   '/no-connection': `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(HANDSHAKE['Sec-WebSocket-Key'])}\r\n\r\n`,
   '/not-101': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
   '/vanish': '',
@@ -205,7 +206,7 @@ describe('a service that answers a handshake badly', () => {
     expect(JSON.parse((await refused).body)).toMatchObject({ code: 'UPSTREAM_PROTOCOL_ERROR' });
   });
 
-  it.each(['/no-accept', '/wrong-accept', '/extension', '/protocol', '/vanish'])(
+  it.each(['/no-accept', '/wrong-accept', '/other', '/extension', '/protocol', '/vanish'])(
     '%s gives 502',
     async (path) => {
       const client = await dial(gateway.url, `/broken${path}`);

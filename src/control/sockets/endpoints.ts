@@ -84,9 +84,10 @@ function filterIn(query: URLSearchParams): SocketFilter {
   return Object.fromEntries(FILTERS.flatMap((name) => (query.has(name) ? [[name, query.get(name)]] : [])));
 }
 
-/** A filter with a typo in it would fit every socket. */
+/** A filter with a typo in it would fit every socket, and of one that is named twice only half would be looked for. */
 function strangerIn(query: URLSearchParams, known: readonly string[]): Reply | null {
   for (const name of query.keys()) {
+    if (query.getAll(name).length > 1) return bad(`"${name}" is there twice`);
     if (known.includes(name)) continue;
     const meant = didYouMean(name, known);
     return bad(`unknown parameter "${name}"${meant === undefined ? '' : `, did you mean "${meant}"?`}`);

@@ -161,8 +161,18 @@ export class ChannelKeeper implements SessionKeeper {
   }
 }
 
-/** Also programs that do not say what they want, such as curl. */
+const EVENT_RANGES = ['*/*', 'text/*', 'text/event-stream'];
+
+/** Also programs that do not say what they want, such as curl. The narrowest range counts (RFC 9110 §12.5.1). */
 function acceptsEvents(x: Exchange): boolean {
-  const accept = x.header('accept');
-  return accept === undefined || /text\/event-stream|text\/\*|\*\/\*/i.test(accept);
+  let narrowest = -1;
+  let accepted = false;
+  for (const one of (x.header('accept') ?? '*/*').split(',')) {
+    const [range = '', ...parameters] = one.split(';').map((part) => part.trim().toLowerCase());
+    const at = EVENT_RANGES.indexOf(range);
+    if (at <= narrowest) continue;
+    narrowest = at;
+    accepted = !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
+  }
+  return accepted;
 }

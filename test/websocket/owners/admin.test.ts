@@ -129,6 +129,7 @@ describe('what makes no sense', () => {
     ['GET', '/sockets?limit=0', 'limit'],
     ['GET', '/sockets?limit=1001', 'limit'],
     ['GET', '/sockets?usr=ann', 'did you mean "user"'],
+    ['DELETE', '/sockets?user=ann&user=bob', '"user" is there twice'],
     ['GET', '/sockets?after=x', 'after'],
     ['GET', '/sockets?worker=x', 'worker'],
     ['DELETE', '/sockets', 'whose'],
