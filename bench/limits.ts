@@ -26,7 +26,7 @@ export async function runLimits(quick: boolean): Promise<boolean> {
   const bars = [addedBar(costs[1] as (typeof costs)[number], MOST_ADDED_US), exactness, ...manyKeys.bars];
   saveSections({
     Limits: [
-      `${provenance()} ${howMeasured(cost)}${quick ? ' (**quick**: indicative only)' : ''}.`,
+      `${provenance()} ${howMeasured(cost)}${quick ? ' **Quick**: indicative only.' : ''}`,
       barTable(bars),
       addedTable(costs),
       manyKeys.table,
