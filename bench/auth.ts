@@ -22,20 +22,20 @@ const FULL: Plan = {
   live: { warmUp: 4, rounds: 7, measured: 3 },
   newTokens: {
     warmUp: 6_000,
-    rounds: 5,
+    capacity: 6_000,
+    share: 0.7,
+    rounds: 7,
     tokensPerRound: 6_000,
-    uncounted: 20_000,
-    openLoop: { seconds: 2, share: 0.7 },
   },
 };
 const QUICK: Plan = {
   live: { warmUp: 1, rounds: 1, measured: 1 },
   newTokens: {
     warmUp: 2_000,
+    capacity: 2_000,
+    share: 0.7,
     rounds: 1,
     tokensPerRound: 3_000,
-    uncounted: 10_000,
-    openLoop: { seconds: 0.5, share: 0.7 },
   },
 };
 

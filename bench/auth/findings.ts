@@ -42,20 +42,20 @@ function ratioBar(algorithm: Algorithm, costs: Costs): Bar {
   };
 }
 
-function newTokenBars({ plain, guarded, openLoop }: NewTokensResult): Bar[] {
+function newTokenBars({ plain, guarded, rate }: NewTokensResult): Bar[] {
   const addedUs = guarded.main - plain.main;
   return [
     {
-      what: "RS256, every token new: the worker's own CPU above unguarded",
+      what: `RS256, every token new, ${rate}/s: the worker's own CPU above unguarded`,
       bar: `<= ${MAX_WORKER_US} us`,
       measured: `${addedUs.toFixed(1)} us`,
       met: addedUs <= MAX_WORKER_US,
     },
     {
-      what: `RS256, every token new: p99 at ${openLoop.rate}/s`,
+      what: `RS256, every token new, ${rate}/s: p99`,
       bar: `<= ${MAX_P99_MS} ms`,
-      measured: `${openLoop.p99Ms.toFixed(1)} ms${openLoop.failed > 0 ? `, ${openLoop.failed} failed` : ''}`,
-      met: openLoop.p99Ms <= MAX_P99_MS && openLoop.failed === 0,
+      measured: `${guarded.p99Ms.toFixed(1)} ms`,
+      met: guarded.p99Ms <= MAX_P99_MS,
     },
   ];
 }
@@ -96,21 +96,29 @@ export function liveTable(costs: Costs): string {
   return table(header, [...costs].map(row)).replaceAll('NaN', '-');
 }
 
-export function newTokensTable({ plain, guarded, openLoop }: NewTokensResult): string {
-  const row = (name: string, { main, verification, rest, perSecond }: Spending): string[] => [
+export function newTokensTable({ plain, guarded, rate, capacity }: NewTokensResult): string {
+  const row = (name: string, { main, verification, rest, p50Ms, p99Ms }: Spending): string[] => [
     name,
     main.toFixed(1),
     verification.toFixed(1),
     rest.toFixed(1),
-    String(Math.round(perSecond)),
-    `${Math.round(((main + verification + rest) * perSecond) / 1e4)} %`,
+    p50Ms.toFixed(2),
+    p99Ms.toFixed(2),
+    `${Math.round(((main + verification + rest) * rate) / 1e4)} %`,
   ];
   const spent = table(
-    ['', 'worker us/request', 'verification us/request', 'V8 us/request', 'requests/s', 'core busy'],
+    [
+      `at ${rate}/s`,
+      'worker us/request',
+      'verification us/request',
+      'V8 us/request',
+      'p50 ms',
+      'p99 ms',
+      'core busy',
+    ],
     [row('Sluice, RS256 not looked at', plain), row('Sluice RS256, every token new', guarded)],
   );
-  const { rate, p50Ms, p99Ms } = openLoop;
-  return `${spent}\n\nEvery token new at a constant ${rate}/s: p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms.`;
+  return `${spent}\n\nWith a new token in each request, 64 connections that always ask are answered ${Math.round(capacity)} times a second.`;
 }
 
 export function settingOf(load: string, quick: boolean, effort: Effort): string {

@@ -8,102 +8,90 @@ import type { ThreadTimes } from './threads.ts';
 export interface NewTokensPlan {
   /** Tokens spent before anything counts, so that what is measured is compiled. */
   warmUp: number;
+  /** Tokens spent by connections that always ask: how many the pool keeps up with. */
+  capacity: number;
+  /** As a share of that. */
+  share: number;
   rounds: number;
   tokensPerRound: number;
-  /** Requests, with tokens used before, that come first in each round: the client is compiled, too. */
-  uncounted: number;
-  openLoop: {
-    seconds: number;
-    /** As a share of what 64 connections carried that always ask. */
-    share: number;
-  };
 }
 
-/** Bounds how many tokens are signed. */
-const MAX_RATE = 12_000;
-/** In an open loop the client's last stall comes after about 1.1 s. */
-const OPEN_LOOP_WARM_UP_SECONDS = 1.5;
+/** The client's last stall comes after about 1.1 s. */
+const WARM_UP_SECONDS = 1.5;
 /** Reports and collections that a round has set off do not fall into the next. */
 const SETTLE_MS = 200;
 
-/** Of each request: CPU microseconds by kind of thread. */
+/** Of each request: CPU microseconds by kind of thread, and what it waited. */
 export interface Spending extends ThreadTimes {
-  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
 }
 
 export interface NewTokensResult {
+  /** Requests per second, the same for both. */
+  rate: number;
+  /** What 64 connections carried that always ask. */
+  capacity: number;
   plain: Spending;
   guarded: Spending;
-  openLoop: TokenLoopResult & { rate: number };
 }
 
-export const tokensNeeded = ({ warmUp, rounds, tokensPerRound, openLoop }: NewTokensPlan): number =>
-  warmUp + rounds * tokensPerRound + openLoop.seconds * MAX_RATE;
+export const tokensNeeded = ({ warmUp, capacity, rounds, tokensPerRound }: NewTokensPlan): number =>
+  warmUp + capacity + rounds * tokensPerRound;
 
-async function spend(
-  { url, pid }: Gateway,
-  file: string,
-  from: number,
-  count: number,
-  uncounted: number,
-): Promise<Spending> {
-  await sleep(SETTLE_MS);
-  const { failed, seconds, spent } = await spendTokens({
-    url,
-    pid,
-    file,
-    from,
-    count,
-    rate: null,
-    uncounted,
-  });
-  if (failed > 0)
-    throw new Error(`${failed} of ${uncounted + count} requests failed, those with new tokens or before`);
-  return {
-    main: spent.main / count,
-    verification: spent.verification / count,
-    rest: spent.rest / count,
-    perSecond: count / seconds,
-  };
-}
-
-function medians(rounds: readonly Spending[]): Spending {
-  const of = (key: keyof Spending): number => median(rounds.map((round) => round[key]));
-  return { main: of('main'), verification: of('verification'), rest: of('rest'), perSecond: of('perSecond') };
-}
-
-/** Both get the same requests; only `guarded` looks at the tokens. `file` holds `tokensNeeded`. */
+/** Both get the same requests at the same rate; only `guarded` looks at the tokens. `file` holds `tokensNeeded`. */
 export async function measureNewTokens(
   plain: Gateway,
   guarded: Gateway,
   file: string,
   plan: NewTokensPlan,
 ): Promise<NewTokensResult> {
-  for (const gateway of [plain, guarded]) await spend(gateway, file, 0, plan.warmUp, 0);
+  const spend = async (gateway: Gateway, from: number, count: number, rate: number | null, uncounted = 0) => {
+    await sleep(SETTLE_MS);
+    const result = await spendTokens({ ...gateway, file, from, count, rate, uncounted });
+    if (result.failed > 0) throw new Error(`${result.failed} of ${uncounted + count} requests failed`);
+    return result;
+  };
+  for (const gateway of [plain, guarded]) await spend(gateway, 0, plan.warmUp, null);
   let from = plan.warmUp;
+  const { seconds } = await spend(guarded, from, plan.capacity, null);
+  from += plan.capacity;
+  const capacity = plan.capacity / seconds;
+  const rate = Math.floor((capacity * plan.share) / 100) * 100;
+  const uncounted = Math.round(rate * WARM_UP_SECONDS);
+
   const rounds = { plain: [] as Spending[], guarded: [] as Spending[] };
   for (let round = 0; round < plan.rounds; round++) {
     for (const [name, gateway] of [['plain', plain] as const, ['guarded', guarded] as const]) {
-      const spending = await spend(gateway, file, from, plan.tokensPerRound, plan.uncounted);
+      const spending = each(await spend(gateway, from, plan.tokensPerRound, rate, uncounted), plan);
       rounds[name].push(spending);
       console.log(
-        `new tokens, round ${round + 1}: ${name} ${Math.round(spending.perSecond)}/s, ` +
-          `worker ${spending.main.toFixed(1)} us, verification ${spending.verification.toFixed(1)} us each`,
+        `new tokens, round ${round + 1}: ${name} at ${rate}/s, worker ${spending.main.toFixed(1)} us, ` +
+          `verification ${spending.verification.toFixed(1)} us each, p99 ${spending.p99Ms.toFixed(1)} ms`,
       );
     }
     from += plan.tokensPerRound;
   }
-  const spent = { plain: medians(rounds.plain), guarded: medians(rounds.guarded) };
+  return { rate, capacity, plain: medians(rounds.plain), guarded: medians(rounds.guarded) };
+}
 
-  const rate = Math.min(Math.floor((spent.guarded.perSecond * plan.openLoop.share) / 100) * 100, MAX_RATE);
-  const openLoop = await spendTokens({
-    url: guarded.url,
-    pid: guarded.pid,
-    file,
-    from,
-    count: Math.round(rate * plan.openLoop.seconds),
-    rate,
-    uncounted: Math.round(rate * OPEN_LOOP_WARM_UP_SECONDS),
-  });
-  return { ...spent, openLoop: { ...openLoop, rate } };
+function each({ spent, p50Ms, p99Ms }: TokenLoopResult, { tokensPerRound }: NewTokensPlan): Spending {
+  return {
+    main: spent.main / tokensPerRound,
+    verification: spent.verification / tokensPerRound,
+    rest: spent.rest / tokensPerRound,
+    p50Ms,
+    p99Ms,
+  };
+}
+
+function medians(rounds: readonly Spending[]): Spending {
+  const of = (key: keyof Spending): number => median(rounds.map((round) => round[key]));
+  return {
+    main: of('main'),
+    verification: of('verification'),
+    rest: of('rest'),
+    p50Ms: of('p50Ms'),
+    p99Ms: of('p99Ms'),
+  };
 }
