@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/harness/scratch.ts',
     // Forks, not threads: the listener's addon reads its limits from the process environment when it loads.
     pool: 'forks',
     // Many tests start a gateway with processes of its own, and as many wait for what takes its time: four keep two cores busy.
