@@ -11,7 +11,7 @@ export const SOON_MS = 1_000;
 
 export class Decision {
   admitted = true;
-  /** The first limit that refused, by its place in the list; -1: none. */
+  /** The limit that refused, of several the one that would for longest, by its place in the list; -1: none. */
   refusedBy = -1;
   /** Not the limit but the table is full (policy `reject-new`). */
   noRoom = false;
@@ -67,6 +67,8 @@ export interface Algorithm {
   /** What `quota` and `w` of RateLimit-Policy say: how many, in how many seconds; 0 without a window. */
   readonly quota: number;
   readonly windowSeconds: number;
+  /** What is counted, in the words of RateLimit-Policy. Absent: requests. */
+  readonly unit?: 'concurrent-requests';
   /** Its figures are not for clients. */
   readonly untold?: boolean;
   /** Whether the request would be admitted. Changes nothing in shared memory. */

@@ -80,8 +80,9 @@ export class LimitEngine {
       }
       d.refused |= 1 << i;
       d.waits[i] = d.retryAfterMs;
+      // Named is the one that keeps the request out for longest: what the client is told to wait for.
+      if (d.admitted || d.retryAfterMs > longest) d.refusedBy = i;
       longest = Math.max(longest, d.retryAfterMs);
-      if (d.admitted) d.refusedBy = i;
       d.admitted = false;
     }
     d.wait(longest);

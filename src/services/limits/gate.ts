@@ -196,13 +196,16 @@ class Gate implements Judge {
   #refuse(x: Exchange): Verdict {
     const { refusedBy, noRoom, retryAfterMs } = this.#env.engine.decision;
     const { name } = this.#variants[refusedBy];
+    const isTooDear = !noRoom && !Number.isFinite(retryAfterMs);
     if (noRoom) this.#counters[refusedBy].noRoom++;
     else this.#counters[refusedBy].refused++;
     const waitS = Math.ceil(retryAfterMs / 1000);
     // A refused request consumes nothing anywhere.
     giveBack(x, this.#env);
     x.retryAfterS = Number.isFinite(waitS) ? Math.max(1, waitS) : A_DAY_S;
-    return noRoom ? x.refuse(LIMIT_TABLE_FULL) : x.refuse(RATE_LIMITED, `The limit "${name}" is used up.`);
+    if (noRoom) return x.refuse(LIMIT_TABLE_FULL);
+    const why = isTooDear ? 'never admits what costs so much' : 'is used up';
+    return x.refuse(RATE_LIMITED, `The limit "${name}" ${why}.`);
   }
 
   /** Copies what is needed to take it all back. Only where something may have to be: it costs an object. */
@@ -256,14 +259,14 @@ function release(x: Exchange, { engine, queues }: GateEnv): void {
 
 function priceOf(cost: LimitConfig['cost']): (x: Exchange) => number {
   if (cost === undefined) return () => 1;
-  const { header, value, max } = cost;
+  const { header, value, min, max } = cost;
   if (header === undefined) {
     const fixed = value ?? cost.default;
     return () => fixed;
   }
   return function priceByHeader(x) {
     const text = x.header(header);
-    if (text === undefined || !/^\d{1,9}$/.test(text)) return cost.default;
-    return Math.min(Number(text), max);
+    if (text === undefined || !/^\d+$/.test(text)) return cost.default;
+    return Math.max(min, Math.min(Number(text), max));
   };
 }

@@ -13,13 +13,16 @@ export interface LimitTexts {
   readonly next: string;
 }
 
-export function limitTexts(name: string, { quota, windowSeconds, untold }: Algorithm): LimitTexts {
-  if (untold) return { policy: '', first: '', next: '' };
+/** One on trial refuses nobody: clients that heard of it would hold back for nothing. */
+export function limitTexts(name: string, algorithm: Algorithm, onTrial: boolean): LimitTexts {
+  const { quota, windowSeconds, unit, untold } = algorithm;
+  if (untold || onTrial) return { policy: '', first: '', next: '' };
+  const counted = unit === undefined ? '' : `;qu="${unit}"`;
   const window = windowSeconds > 0 ? `;w=${Math.ceil(windowSeconds)}` : '';
-  return { policy: `"${name}";q=${quota}${window}`, first: `"${name}";r=`, next: `, "${name}";r=` };
+  return { policy: `"${name}";q=${quota}${counted}${window}`, first: `"${name}";r=`, next: `, "${name}";r=` };
 }
 
-type Figures = Pick<Decision, 'remaining' | 'resetMs'>;
+type Figures = Pick<Decision, 'remaining' | 'resetMs' | 'refusedBy'>;
 
 /** Notes in the exchange what decisions say, beside what an earlier one has said. One for each list of limits. */
 export class LimitTeller {
@@ -32,7 +35,7 @@ export class LimitTeller {
     this.#style = style;
   }
 
-  tell(x: Exchange, variants: readonly LimitVariant[], { remaining, resetMs }: Figures): void {
+  tell(x: Exchange, variants: readonly LimitVariant[], { remaining, resetMs, refusedBy }: Figures): void {
     let figures = x.rateLimit;
     let tightest = -1;
     for (let i = 0; i < variants.length; i++) {
@@ -51,7 +54,9 @@ export class LimitTeller {
       x.rateLimit = figures;
     }
     if (this.#style === 'standard') return;
-    if (x.legacyLimit !== null && x.legacyLimit[1] <= remaining[tightest]) return;
+    // The older fields have room for one: that which refused, else the one with the least left.
+    if (refusedBy >= 0 && variants[refusedBy].texts.policy !== '') tightest = refusedBy;
+    else if (x.legacyLimit !== null && x.legacyLimit[1] <= remaining[tightest]) return;
     const { quota } = variants[tightest].algorithm;
     x.legacyLimit = [quota, remaining[tightest], Math.ceil(resetMs[tightest] / 1000)];
   }

@@ -74,16 +74,17 @@ function variantOf(
 ): LimitVariant {
   const figures = countedAs(name, config, rate);
   const isShared = (config.mode ?? 'local') !== 'local';
+  const shadow = isOnTrial(config);
   const algorithm = isShared
     ? sharedAlgorithm(config, rate, memory)
     : algorithmOf(name, config, rate, memory);
   const hasher = memory.hasher(config.algorithm === 'quota');
   return {
     name,
-    shadow: isOnTrial(config),
+    shadow,
     ...(isShared ? memory.sharedHasher(figures) : { hasher, salt: hasher.salt(figures) }),
     algorithm,
-    texts: limitTexts(name, algorithm),
+    texts: limitTexts(name, algorithm, shadow),
   };
 }
 

@@ -73,7 +73,10 @@ describe('a limit', () => {
     [{ by: ['ip'], rate: '5/s', max: 5 }, 'max', 'token-bucket has no max'],
     [{ by: ['ip'], rate: '5/s', burst: 0 }, 'burst', 'a whole number from 1'],
     [{ by: ['ip'], rate: '5/s', cost: { value: 6 } }, 'cost', 'would never be admitted'],
-    [{ by: ['ip'], rate: '5/s', cost: { header: 'x', value: 2 } }, 'cost', 'exclude each other'],
+    [{ by: ['ip'], rate: '5/s', cost: { header: 'x', value: 2 } }, 'cost.value', 'exclude each other'],
+    [{ by: ['ip'], rate: '5/s', cost: { header: 'x', default: 0 } }, 'cost.default', 'less than min'],
+    [{ by: ['ip'], rate: '5/s', cost: { header: 'x', min: 4, max: 3 } }, 'cost.min', 'more than max'],
+    [{ by: ['ip', 'ip'], rate: '5/s' }, 'by', 'each key once'],
     [{ by: ['role'], rate: { trader: '5/s' } }, 'rate', 'need a default'],
 
     [{ by: ['ip'], rate: '5/s', ipv6Prefix: 0 }, 'ipv6Prefix', 'a whole number from 1 to 128'],

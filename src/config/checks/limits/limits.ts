@@ -11,14 +11,21 @@ import type { Report } from '../report.js';
 type Listed = readonly (string | LimitConfig)[];
 
 /** What routes say about limits: names that exist, keys that the requests of the route can have. */
-export function checkLimits({ settings, routes }: Draft, report: Report): void {
+export function checkLimits({ raw, settings, routes }: Draft, report: Report): void {
   const { limits, plans, defaults } = settings;
-  const names = Object.keys(limits);
+  // As written: one with a mistake of its own exists all the same.
+  const names = Object.keys(Object(raw.limits));
   const used = new Set<string>();
   const look = (listed: Listed | undefined, path: Path) => {
     for (const [index, one] of (listed ?? []).entries()) {
       if (typeof one !== 'string') continue;
       used.add(one);
+      if (listed?.indexOf(one) !== index) {
+        report.mistake({
+          path: report.written([...path, index], path),
+          message: `"${one}" stands there twice: each request would be counted twice`,
+        });
+      }
       if (names.includes(one) || one === PLAN) continue;
       const meant = didYouMean(one, Object.keys(plans).length === 0 ? names : [...names, PLAN]);
       report.mistake({
@@ -45,7 +52,7 @@ export function checkLimits({ settings, routes }: Draft, report: Report): void {
     checkKeys(item, listed, path, limits, Boolean(authOf(item, defaults)), ofPlans, report);
   }
   checkRoom(settings, report);
-  for (const name of names) {
+  for (const name of Object.keys(limits)) {
     if (!used.has(name)) {
       report.warning({ path: ['limits', name], at: 'key', message: `no route uses the limit "${name}"` });
     }

@@ -10,7 +10,8 @@ import type { Report } from '../report.js';
 type Listed = readonly (string | LimitConfig)[];
 
 /** What plans and those who apply them say: names that exist, a plan for everybody. */
-export function checkPlans({ settings, routes }: Draft, report: Report): void {
+export function checkPlans(draft: Draft, report: Report): void {
+  const { settings, routes } = draft;
   const { limits, plans, defaultPlan, defaults } = settings;
   const names = Object.keys(plans);
   if (Object.hasOwn(limits, PLAN)) {
@@ -29,7 +30,7 @@ export function checkPlans({ settings, routes }: Draft, report: Report): void {
       suggestion: didYouMean(defaultPlan, names),
     });
   }
-  for (const name of names) checkPlan(name, settings, report);
+  for (const name of names) checkPlan(name, draft, report);
   const lists: [Path, Listed | undefined][] = [
     [['defaults', 'limit'], defaults.limit],
     ...routes.map(({ index, route }): [Path, Listed | undefined] => [
@@ -66,9 +67,9 @@ export function checkPlans({ settings, routes }: Draft, report: Report): void {
   }
 }
 
-function checkPlan(name: string, { limits, plans }: Draft['settings'], report: Report): void {
+function checkPlan(name: string, { raw, settings: { plans } }: Draft, report: Report): void {
   const plan = plans[name];
-  const known = Object.keys(limits);
+  const known = Object.keys(Object(raw.limits));
   for (const [index, one] of plan.limits.entries()) {
     if (typeof one !== 'string' || known.includes(one)) continue;
     report.mistake({

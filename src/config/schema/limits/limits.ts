@@ -3,6 +3,7 @@ import { isRate } from '../../../services/limits/terms.js';
 import { count, headerName, text } from '../../fields.js';
 import { reject } from '../../units.js';
 import { adaptiveContradictions, adaptiveShape } from './adaptive.js';
+import { cost } from './cost.js';
 import { mode, sync } from './limit-sync.js';
 import { over, overContradictions, type QueueConfig } from './queue.js';
 import { history, most, per, quotaContradictions, warnAt } from './quota.js';
@@ -76,32 +77,13 @@ export function limitKey() {
     });
 }
 
-export const cost = z.strictObject({
-  header: headerName()
-    .transform((header) => header.toLowerCase())
-    .optional()
-    .meta({
-      description:
-        'Header of the request that says what it costs; anything but a number counts as `default`.',
-      examples: ['x-cost'],
-    }),
-  value: count(1, 1_000_000)
-    .optional()
-    .meta({ description: 'What every request costs. Instead of `header`.', examples: [5] }),
-  default: count(0, 1_000_000)
-    .prefault(1)
-    .meta({ description: 'Cost when the header is absent or no number.', examples: [1] }),
-  max: count(1, 1_000_000)
-    .prefault(1_000)
-    .meta({ description: 'Most that one request may cost, whatever its header says.', examples: [100] }),
-});
-
 /** One limit: what is counted, by what, and how much of it is admitted. */
 export const limit = z
   .strictObject({
     by: z
       .array(limitKey(), { error: 'a list of keys' })
       .min(1, { error: 'at least one key; global is for all requests together' })
+      .refine((keys) => new Set(keys).size === keys.length, { error: 'each key once' })
       .meta({
         description:
           'Requests share a bucket that agree in all of these. A request that lacks one shares a bucket with all others that lack it.',
@@ -246,8 +228,6 @@ function contradictions(value: Unchecked, context: z.RefinementCtx): void {
   for (const [name, given, fits] of foreign) {
     if (given !== undefined && !fits) refuse(name, `${algorithm} has no ${name}`);
   }
-  if (cost?.header !== undefined && cost.value !== undefined)
-    refuse('cost', 'header and value exclude each other');
   const roles = rate !== undefined && !isRate(rate) ? rate : null;
   if (roles !== null && roles.default === undefined)
     refuse('rate', 'rates by role need a default', 'default: 10/s');
@@ -267,7 +247,7 @@ interface Unchecked {
   max?: number | Record<string, number>;
   per?: unknown;
   warnAt?: unknown;
-  cost?: { header?: string; value?: number; default: number };
+  cost?: z.output<typeof cost>;
 }
 
 function leastCapacity(rate: Unchecked['rate'], burst: number | undefined): number | undefined {

@@ -1,7 +1,8 @@
 /** What a caller's plan entitles to: limits, and quotas. */
 import { z } from 'zod';
 import { label } from '../../fields.js';
-import { cost, limit, limitKey } from './limits.js';
+import { cost } from './cost.js';
+import { limit, limitKey } from './limits.js';
 import { amount, per, warnAt } from './quota.js';
 
 const quota = z.strictObject({

@@ -8,6 +8,7 @@ import { noRoom } from './token-bucket.js';
 export class Concurrency implements Algorithm {
   readonly quota: number;
   readonly windowSeconds = 0;
+  readonly unit = 'concurrent-requests';
   readonly #table: BucketTable;
   readonly #holds: Holds;
 

@@ -30,6 +30,7 @@ export function unpackRoom(word: number, h2: number, now: number): number | null
 export class SharedConcurrency implements Algorithm {
   readonly quota: number;
   readonly windowSeconds = 0;
+  readonly unit = 'concurrent-requests';
   readonly #table: BucketTable;
   readonly #holds: Holds;
   readonly #board: SyncBoard;

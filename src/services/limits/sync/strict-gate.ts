@@ -228,6 +228,7 @@ class Asked {
     new LimitTeller(headers).tell(this.#x, [this.#variant], {
       remaining: Float64Array.of(Math.max(0, left)),
       resetMs: Float64Array.of(Math.max(0, resetMs)),
+      refusedBy: -1,
     });
   }
 }
