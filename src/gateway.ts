@@ -70,7 +70,7 @@ export class Gateway implements ClientEvents, Outcome, SocketEnd {
 
   constructor(env: GatewayEnv) {
     this.#env = env;
-    this.#endpoints = new EndpointPool(env.table);
+    this.#endpoints = new EndpointPool(env.table, env.log);
   }
 
   /** The listener calls this for every request it has read the head of. */

@@ -31,8 +31,9 @@ export class Connection {
   constructor(endpoint: Endpoint, origin: string, options: ClientOptions, connect: Connector) {
     this.#endpoint = endpoint;
     this.#client = new Client(origin, { ...options, connect: this.#watched(connect) });
-    this.#client.on('disconnect', () => {
+    this.#client.on('disconnect', (_origin, _targets, error) => {
       this.uses = 0;
+      if (isStray(error, this.busy)) this.#endpoint.onStray?.(error);
       // The service, or the keep-alive timer, closed it while nobody used it.
       if (!this.busy) this.#endpoint.drop(this);
     });
@@ -97,6 +98,11 @@ const STATUS_AT = 'HTTP/1.1 '.length;
 
 function isContinue(chunk: Buffer): boolean {
   return chunk[STATUS_AT] === 0x31 && chunk[STATUS_AT + 1] === 0x30 && chunk[STATUS_AT + 2] === 0x30;
+}
+
+/** What undici says of bytes that follow an answer, or come between two: nobody has asked for them. */
+function isStray(error: Error, busy: boolean): boolean {
+  return error.message === 'bad response' || (!busy && error.name === 'HTTPParserError');
 }
 
 function ignore(): void {}

@@ -1,4 +1,5 @@
 /** The endpoints of all services: connections outlive the snapshot that asked for them. */
+import type { Log } from '../observe/log.js';
 import type { EndpointTable } from '../shared/endpoint-table.js';
 import { Endpoint, type EndpointOptions } from './endpoint.js';
 
@@ -6,8 +7,11 @@ export class EndpointPool {
   readonly table: EndpointTable;
   readonly #endpoints = new Map<string, Endpoint>();
 
-  constructor(table: EndpointTable) {
+  readonly #log: Log;
+
+  constructor(table: EndpointTable, log: Log) {
     this.table = table;
+    this.#log = log;
   }
 
   /** The same endpoint for the same slot and options. */
@@ -16,6 +20,11 @@ export class EndpointPool {
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {
       endpoint = new Endpoint(options, { table: this.table, slot });
+      endpoint.onStray = ({ message }) =>
+        this.#log.warn(
+          { endpoint: options.url, err: message },
+          'a service has sent what nobody asked for: its connection is closed',
+        );
       this.#endpoints.set(key, endpoint);
     }
     endpoint.revive();

@@ -58,6 +58,8 @@ export class Endpoint {
   meter: Pick<Observer, 'ended'> | null = null;
   /** null: it has neither a breaker nor passive health. */
   guard: Guard | null = null;
+  /** It has sent bytes that belong to no answer. null: nobody wants to know. */
+  onStray: ((error: Error) => void) | null = null;
   readonly #options: EndpointOptions;
   readonly #clientOptions: ClientOptions;
   /** One for all connections: TLS sessions are resumed across them. */

@@ -115,6 +115,11 @@ describe('when Redis is away', () => {
     );
     expect([told.status, told.replayed]).toEqual([201, false]);
     expect(workshop.executed()).toBe(2);
+    await gateway.logged(({ msg }) => msg === 'idempotency keys can be claimed again');
+    const lines = gateway.log
+      .filter(({ msg }) => /^idempotency keys can/.test(msg))
+      .map(({ level }) => level);
+    expect(lines).toEqual(['warn', 'info']);
   }, 40_000);
 
   it('a gateway starts, and serves what needs no key', async () => {

@@ -1,7 +1,8 @@
 /** Services that break off or speak nonsense: the client gets a clear error or a cut connection, never half an answer. */
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningGateway, startGateway } from '../harness/gateway.ts';
+import { eventually } from '../harness/eventually.ts';
+import { type LogLine, type RunningGateway, startGateway } from '../harness/gateway.ts';
 import { connectRaw, exchangeRaw, get, type RawAnswer } from '../harness/raw-client.ts';
 import { ok, type Script, type ScriptedService, startScriptedService } from '../harness/scripted-service.ts';
 import { type RunningService, startRawService } from '../harness/service.ts';
@@ -68,6 +69,8 @@ async function expectLogged(id: string, failure: string, status: number): Promis
   const reason = gateway.log.find(({ msg, request_id }) => msg !== 'access' && request_id === id);
   expect(reason).toMatchObject({ level: 'warn', code: failure });
 }
+
+const isStray = ({ msg }: LogLine) => /what nobody asked for/.test(msg);
 
 async function expectNextAnswered(): Promise<void> {
   const next = await exchangeRaw(gateway.url, get('/next'));
@@ -321,6 +324,17 @@ describe('a service that says more than it should', () => {
         [1, 2, 3].map((n) => `/other-${i}-${n}`),
       );
     }
+    expect(await gateway.logged(isStray)).toMatchObject({ level: 'warn', endpoint: service.url });
+  });
+
+  it('sends something while nobody asks it: that is logged, and the next one is not confused by it', async () => {
+    const before = gateway.log.filter(isStray).length;
+    service.on('/later', (socket) => {
+      socket.write(ok('mine'), () => setTimeout(() => socket.write('good morning\r\n\r\n'), 50));
+    });
+    expect((await exchangeRaw(gateway.url, get('/later'))).body.toString()).toBe('mine');
+    await eventually(() => gateway.log.filter(isStray).length > before, { what: 'its line' });
+    await expectNextAnswered();
   });
 
   it('sends a body with the answer to HEAD: it reaches nobody', async () => {

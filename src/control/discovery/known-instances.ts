@@ -32,6 +32,7 @@ export class KnownInstances {
     this.#live = new Map();
     this.#skipped = new Map();
     for (const { id, text } of entries) this.#judge(id, text, before.get(id));
+    this.#skipDoubles();
     for (const [id, known] of before) {
       if (now < this.#graceUntil && !this.#skipped.has(id)) this.#lingering.set(id, known);
     }
@@ -93,13 +94,23 @@ export class KnownInstances {
   /** By id, so that all machines have one order. Two instances cannot have one URL: the first id has it. */
   endpoints(): Discovered[] {
     const urls = new Set<string>();
-    const sorted = (known: ReadonlyMap<string, Known>) => [...known].sort(([a], [b]) => (a < b ? -1 : 1));
-    const all = [...sorted(this.#live), ...sorted(this.#lingering)].flatMap(([id, { instance }]) => {
+    const known = [...sortedById(this.#live), ...sortedById(this.#lingering)];
+    const all = known.flatMap(([id, { instance }]) => {
       if (urls.has(instance.url)) return [];
       urls.add(instance.url);
       return [{ id, ...instance }];
     });
     return all.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** They stay among the live: when the first one leaves, the next has the URL. */
+  #skipDoubles(): void {
+    const owners = new Map<string, string>();
+    for (const [id, { instance }] of sortedById(this.#live)) {
+      const owner = owners.get(instance.url);
+      if (owner === undefined) owners.set(instance.url, id);
+      else if (this.#skipped.size < MOST_SKIPPED) this.#skipped.set(id, `${owner} has this URL`);
+    }
   }
 
   #judge(id: string, text: string, before: Known | undefined): void {
@@ -125,4 +136,8 @@ export class KnownInstances {
       throw error;
     }
   }
+}
+
+function sortedById(known: ReadonlyMap<string, Known>): [id: string, known: Known][] {
+  return [...known].sort(([a], [b]) => (a < b ? -1 : 1));
 }

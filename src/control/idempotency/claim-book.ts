@@ -42,7 +42,7 @@ export interface ClaimBookOptions {
   readonly ledger: Ledger;
   /** The process is there. */
   isAlive(pid: number): boolean;
-  /** The ledger cannot be used, or can be again: null. */
+  /** The ledger cannot be used; null: a key has been claimed. */
   onFault(fault: string | null): void;
   /** Nobody knows what became of it. */
   onUnknown(id: string): void;
@@ -176,9 +176,7 @@ export class ClaimBook {
     const { signal } = this.#closing;
     for (let waitMs = FIRST_WAIT_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
       try {
-        const stored = await ledger.settle(claim, settlement);
-        onFault(null);
-        return stored;
+        return await ledger.settle(claim, settlement);
       } catch (error) {
         onFault((error as Error).message);
         await sleep(waitMs, null, { signal }).catch(() => {});

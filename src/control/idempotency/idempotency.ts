@@ -9,6 +9,8 @@ import type { Department } from '../departments.js';
 import type { ClaimBook } from './claim-book.js';
 
 /** For what workers have just said, in milliseconds. */
+/** So long without a fault, and it is over, also when no claim has proved that. */
+const QUIET_MS = 6_000;
 const CLOSE_WITHIN_MS = 1000;
 
 export interface IdempotencyControlOptions {
@@ -21,6 +23,7 @@ export class IdempotencyControl implements Department {
   #ledger: Ledger | null = null;
   #beats: NodeJS.Timeout | undefined;
   #fault: string | null = null;
+  #faultAt = 0;
 
   constructor(options: IdempotencyControlOptions) {
     this.#options = options;
@@ -84,13 +87,15 @@ export class IdempotencyControl implements Department {
   async #beat(): Promise<void> {
     try {
       await this.#ledger?.beat();
-      this.#tellFault(null);
+      // Redis answers, but a claim may still be refused, because it has lost its keys.
+      if (performance.now() - this.#faultAt > QUIET_MS) this.#tellFault(null);
     } catch (error) {
       this.#tellFault((error as Error).message);
     }
   }
 
   #tellFault(fault: string | null): void {
+    if (fault !== null) this.#faultAt = performance.now();
     if ((fault === null) === (this.#fault === null)) return;
     this.#fault = fault;
     if (fault === null) this.#options.log.info({}, 'idempotency keys can be claimed again');

@@ -92,8 +92,13 @@ describe('an entry', () => {
 
   it('has its URL alone: two ids for one are one endpoint', () => {
     const instances = known();
-    instances.update([{ ...entry('a'), id: 'b' }, entry('a')], 0);
+    const entries = [{ ...entry('a'), id: 'b' }, entry('a')];
+    expect([...instances.update(entries, 0)]).toEqual([['b', 'a has this URL']]);
+    expect(instances.update(entries, 1).size).toBe(0);
     expect(ids(instances)).toEqual(['a']);
+    expect(instances.skipped.has('b')).toBe(true);
+    instances.left('a');
+    expect(ids(instances)).toEqual(['b']);
   });
 
   it('is judged again when other addresses are allowed', () => {
