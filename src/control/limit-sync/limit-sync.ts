@@ -19,6 +19,8 @@ const STILL_AFTER_MS = 1_000;
 const HEARTBEAT_MS = 2_000;
 /** A machine that has not spoken for so long is no longer counted. */
 const FORGET_MS = 7_000;
+/** A Redis that is back, or has lost its data, has heard of all machines after two heartbeats. */
+const HEARD_OF_ALL_MS = 2.25 * HEARTBEAT_MS;
 /** A start waits so long for Redis. */
 const REACH_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
@@ -53,6 +55,8 @@ export class LimitSync {
   #flying: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
   #nextBeat = 0;
+  /** Until then Redis may have heard of fewer machines than there are. */
+  #fewerFrom = 0;
   #retryMs = FIRST_RETRY_MS;
   #busyAt = 0;
   #backAt = 0;
@@ -169,10 +173,14 @@ export class LimitSync {
   }
 
   async #beat(withinMs: number): Promise<void> {
-    const { machines, wall, seed } = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
-    this.#wall = { time: wall, at: performance.now() };
-    this.#machines = machines;
-    if (this.#memory !== null) this.#memory.board.machines = machines;
+    const beat = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
+    const { machines, wall, seed, isKnown } = beat;
+    const now = performance.now();
+    this.#wall = { time: wall, at: now };
+    if (this.#away || !isKnown) this.#fewerFrom = now + HEARD_OF_ALL_MS;
+    // With too few, the shares of all together would be more than the limit if Redis went away again now.
+    this.#machines = now < this.#fewerFrom ? Math.max(this.#machines, machines) : machines;
+    if (this.#memory !== null) this.#memory.board.machines = this.#machines;
     if (seed === this.#seed) return;
     this.#seed = seed;
     if (this.#memory !== null) this.#memory.board.seed = wordsOf(seed);

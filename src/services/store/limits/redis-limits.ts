@@ -33,6 +33,8 @@ export interface Heartbeat {
   readonly wall: number;
   /** The secret that all machines hash keys with. */
   readonly seed: string;
+  /** Redis remembers an earlier heartbeat of this machine. */
+  readonly isKnown: boolean;
 }
 
 const PREFIX = 'sluice:limits';
@@ -96,10 +98,10 @@ export class RedisLimits {
         [MACHINES, SEED],
         [this.#machine, forgetMs, seed, leaves ? '1' : '0'],
       );
-      const [machines, wall, common] = Array.isArray(answer) ? answer : [];
-      const [known, time] = checked([Number(machines), Number(wall)], 2);
+      const [machines, wall, common, before] = Array.isArray(answer) ? answer : [];
+      const [count, time, known] = checked([Number(machines), Number(wall), Number(before)], 3);
       if (!/^[0-9a-f]{16}$/.test(String(common))) throw new StoreFault(`${SEED} in Redis is damaged`);
-      return { machines: known!, wall: time!, seed: String(common) };
+      return { machines: count!, wall: time!, seed: String(common), isKnown: known !== 0 };
     });
   }
 
