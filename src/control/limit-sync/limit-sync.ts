@@ -57,6 +57,9 @@ export class LimitSync {
   #nextBeat = 0;
   /** Until then Redis may have heard of fewer machines than there are. */
   #fewerFrom = 0;
+  #isLost = false;
+  /** When Redis is told all counts that were on disk: it may have lost its data while this machine was down. */
+  #tellAt = 0;
   #retryMs = FIRST_RETRY_MS;
   #busyAt = 0;
   #backAt = 0;
@@ -92,6 +95,7 @@ export class LimitSync {
     memory.board.seed = wordsOf(this.#seed);
     memory.board.machines = this.#machines;
     memory.board.away = this.#away;
+    this.#tellAt = memory.clock.now() + HEARTBEAT_MS;
     this.#show();
     this.#schedule();
   }
@@ -102,7 +106,7 @@ export class LimitSync {
     clearTimeout(this.#timer);
     await this.#flying;
     if (!this.#away && this.#ledger !== null && this.#memory !== null) {
-      const round = this.#ledger.collect(this.#memory.clock.now() + HEARTBEAT_MS, MOST_ROWS);
+      const round = this.#ledger.collect(this.#memory.clock.now() + 2 * HEARTBEAT_MS, MOST_ROWS);
       const last = this.#redis
         .round(round.rows)
         .then(() => this.#redis.heartbeat(FORGET_MS, this.#seed, true));
@@ -114,7 +118,7 @@ export class LimitSync {
   #schedule(): void {
     if (this.#closed) return;
     const now = performance.now();
-    if (this.#ledger?.size !== 0) this.#busyAt = now;
+    if (this.#ledger?.isBusy !== false) this.#busyAt = now;
     const idle = now - this.#busyAt > STILL_AFTER_MS ? STILL_TICK_MS : IDLE_TICK_MS;
     this.#timer = setTimeout(
       () => {
@@ -133,6 +137,10 @@ export class LimitSync {
     const free = this.#flying === null;
     const round = ledger.collect(now, free && !this.#away ? this.#rows : 0);
     if (!free) return;
+    if (now >= this.#tellAt) {
+      this.#tellAt = Number.POSITIVE_INFINITY;
+      ledger.tellAll(now, false);
+    }
     const due = now >= this.#nextBeat;
     if (round.rows.length === 0 && !due) return;
     this.#flying = this.#fly(round, due).finally(() => {
@@ -154,6 +162,7 @@ export class LimitSync {
       }
       if (beat) await this.#beat(this.#options.timeoutMs);
       if (this.#away) this.#comeBack(ledger, clock.now());
+      else if (beat && this.#isLost) ledger.tellAll(clock.now(), true);
       if (beat) this.#nextBeat = clock.now() + HEARTBEAT_MS;
     } catch (error) {
       this.counts.failures++;
@@ -169,7 +178,7 @@ export class LimitSync {
   #took(ms: number, rows: number): void {
     this.counts.round(ms, rows);
     if (ms > SLOW_MS) this.#rows = Math.max(FEWEST_ROWS, Math.ceil(rows / 2));
-    else if (ms < QUICK_MS && rows === this.#rows) this.#rows = Math.min(MOST_ROWS, Math.ceil(1.5 * rows));
+    else if (ms < QUICK_MS && rows >= this.#rows) this.#rows = Math.min(MOST_ROWS, Math.ceil(1.5 * rows));
   }
 
   async #beat(withinMs: number): Promise<void> {
@@ -178,6 +187,7 @@ export class LimitSync {
     const now = performance.now();
     this.#wall = { time: wall, at: now };
     if (this.#away || !isKnown) this.#fewerFrom = now + HEARD_OF_ALL_MS;
+    this.#isLost = !isKnown;
     // With too few, the shares of all together would be more than the limit if Redis went away again now.
     this.#machines = now < this.#fewerFrom ? Math.max(this.#machines, machines) : machines;
     if (this.#memory !== null) this.#memory.board.machines = this.#machines;
@@ -198,7 +208,7 @@ export class LimitSync {
   #comeBack(ledger: Ledger, now: number): void {
     this.#away = false;
     this.#backAt = now;
-    ledger.comeBack(now);
+    ledger.comeBack(now, this.#isLost);
     this.#options.log.info({ machines: this.#machines }, 'limits are shared with the other machines again');
   }
 

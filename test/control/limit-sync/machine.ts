@@ -6,7 +6,12 @@ import { LimitSync } from '../../../src/control/limit-sync/limit-sync.ts';
 import { createLog } from '../../../src/observe/log.ts';
 import { type Decider, LimitEngine } from '../../../src/services/limits/engine.ts';
 import { Limit } from '../../../src/services/limits/limit.ts';
-import { LimitMemory, limitLayout, prepareLimits } from '../../../src/services/limits/memory.ts';
+import {
+  LimitMemory,
+  limitLayout,
+  type MemoryOptions,
+  prepareLimits,
+} from '../../../src/services/limits/memory.ts';
 import { type QuotaDump, restoreQuotas } from '../../../src/services/limits/quota-dump.ts';
 import { createSegment } from '../../../src/shared/segment.ts';
 import { SMALL } from '../../shared/memory.ts';
@@ -17,22 +22,22 @@ export class Machine {
   readonly #engine: LimitEngine;
   readonly #hashes = new Int32Array(2);
 
-  private constructor(sync: LimitSync, wall: number, dump?: QuotaDump) {
+  private constructor(sync: LimitSync, wall: number, options: MemoryOptions, dump?: QuotaDump) {
     this.sync = sync;
-    const segment = createSegment(limitLayout(SMALL), { folders: [] });
-    prepareLimits(segment, SMALL, wall);
+    const segment = createSegment(limitLayout(options), { folders: [] });
+    prepareLimits(segment, options, wall);
     this.memory = new LimitMemory(segment, 1, 'reject-new');
     this.#engine = new LimitEngine(this.memory.table, this.memory.holds);
     if (dump !== undefined) restoreQuotas(this.memory, dump, this.memory.clock.now());
     sync.start(this.memory);
   }
 
-  static async open(url: string, dump?: QuotaDump): Promise<Machine> {
+  static async open(url: string, dump?: QuotaDump, options = SMALL): Promise<Machine> {
     const log = createLog({ write: () => {} }, 'silent', {});
     const sync = new LimitSync({ place: url, timeoutMs: 500, machines: 1, log });
     await sync.reach();
     onTestFinished(() => sync.close());
-    return new Machine(sync, sync.wall(), dump);
+    return new Machine(sync, sync.wall(), options, dump);
   }
 
   /** Decides about one request of this limit, again and again. */

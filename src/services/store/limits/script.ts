@@ -7,7 +7,7 @@
  * is earned in a round would always lie here. One token, however small its part, if there is one. So tokens are in one place only: with Redis or in the hand of one machine.
  *
  * A quota: counts are added up. Of two counts the higher one holds: a Redis that has lost its last second learns from
- * the machines.
+ * the machines. A hint above 0 says that it did not know the key, which the machine has from it.
  *
  * A demand below 0 is one request that waits (`mode: strict`): it gets all that it wants, or nothing.
  *
@@ -95,6 +95,7 @@ for i = 1, #KEYS do
     if want ~= 0 and counted + used > count then
       given = -1
     else
+      if not texts[i] and start > 0 then hint = 1 end
       counted = math.max(counted, start) + used
       given = counted
     end
