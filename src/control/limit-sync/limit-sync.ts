@@ -79,6 +79,7 @@ export class LimitSync {
     try {
       await this.#beat(REACH_WITHIN_MS);
       this.#away = false;
+      this.#isLost = false; // nothing that this machine has told it yet
     } catch (error) {
       this.#tellAway(error as Error);
     }
@@ -161,8 +162,11 @@ export class LimitSync {
         round.slots.length = 0;
       }
       if (beat) await this.#beat(this.#options.timeoutMs);
+      // A heartbeat asks one node of a Cluster only, which need not be the one that has failed.
+      if (this.#away) await within(this.#redis.probe(), this.#options.timeoutMs);
       if (this.#away) this.#comeBack(ledger, clock.now());
-      else if (beat && this.#isLost) ledger.tellAll(clock.now(), true);
+      else if (this.#isLost) ledger.tellAll(clock.now(), true);
+      this.#isLost = false;
       if (beat) this.#nextBeat = clock.now() + HEARTBEAT_MS;
     } catch (error) {
       this.counts.failures++;
@@ -187,7 +191,7 @@ export class LimitSync {
     const now = performance.now();
     this.#wall = { time: wall, at: now };
     if (this.#away || !isKnown) this.#fewerFrom = now + HEARD_OF_ALL_MS;
-    this.#isLost = !isKnown;
+    if (!isKnown) this.#isLost = true;
     // With too few, the shares of all together would be more than the limit if Redis went away again now.
     this.#machines = now < this.#fewerFrom ? Math.max(this.#machines, machines) : machines;
     if (this.#memory !== null) this.#memory.board.machines = this.#machines;

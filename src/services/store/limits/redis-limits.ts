@@ -45,6 +45,11 @@ const SEED = `sluice:{limits}:seed`;
 const TAGS = 64;
 /** Keys in one call: so many keep Redis busy for about a millisecond. */
 const KEYS_AT_ONCE = 200;
+/** Room for nobody: changes nothing, and is forgotten in a second. */
+const PROBE: Row = {
+  ...{ h1: 0, h2: 0, kind: 'h', count: 1, periodMs: 1_000, cap: 0 },
+  ...{ used: 0, want: 0, demand: 0, start: 0 },
+};
 
 export class RedisLimits {
   readonly #link: RedisLink;
@@ -86,6 +91,13 @@ export class RedisLimits {
       }
     });
     return replies;
+  }
+
+  /** Rejects unless Redis takes what rounds ask of it: each node of a Cluster. */
+  async probe(): Promise<void> {
+    await this.round(
+      Array.from({ length: this.#byTag ? TAGS : 1 }, (_, tag) => ({ ...PROBE, h1: tag << 8 })),
+    );
   }
 
   /** `seed`: 16 hexadecimal digits, for the case that there are none yet. */
