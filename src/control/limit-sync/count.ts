@@ -27,14 +27,14 @@ export class Count implements SharedSlot {
   row(now: number): Row | null {
     if (!this.#marked || this.#sent !== null || now < this.#nextAt) return null;
     const { words } = this.#shared.table;
-    this.#marked = false;
     const count = Atomics.load(words, this.key.p + STATE) >>> 0;
     const known = Atomics.load(words, this.key.p + SPARE) >>> 0;
     if (!isStill(this.#shared, this.key)) return null;
-    this.#sent = count;
+    const used = now < this.#shared.addFrom ? 0 : count - known;
+    this.#sent = known + used;
+    this.#marked = this.#sent !== count;
     const left = Math.max(0, dueAt(this.#shared, this.key) - now);
     const { h1, h2 } = this.key;
-    const used = count - known;
     return {
       h1,
       h2,
@@ -49,11 +49,12 @@ export class Count implements SharedSlot {
     };
   }
 
-  settle({ given }: Reply, now: number): boolean {
+  settle({ given, hintMs }: Reply, now: number): boolean {
     const sent = this.#sent;
     this.#sent = null;
     this.#nextAt = now + ROUND_MS;
     if (sent === null) return false;
+    if (hintMs > 0) this.#shared.isLost = true;
     const total = Math.max(0, Math.min(MOST, given));
     const isOurs = change(this.#shared, this.key, (state) => Math.max(0, total + (state >>> 0) - sent) | 0);
     if (isOurs) Atomics.store(this.#shared.table.words, this.key.p + SPARE, total | 0);
@@ -71,6 +72,7 @@ export class Count implements SharedSlot {
 
   alone(): void {}
 
+  /** Redis may have lost it: the survey comes to all of them. */
   comeBack(now: number): void {
     this.#nextAt = now;
   }

@@ -13,6 +13,7 @@ import { Count } from './count.js';
 import { Lease } from './lease.js';
 import { Room } from './room.js';
 import { isStill, keyAt, type Shared, type SharedSlot } from './slot.js';
+import { Survey } from './survey.js';
 
 /** Slots that were met, in a table of a million keys: keys beyond these wait for a place. */
 const MOST_SLOTS = 200_000;
@@ -20,6 +21,10 @@ const MOST_SLOTS = 200_000;
 const SWEEP_MS = 1_000;
 /** All slots are gone through so often; those that were just marked, each time. */
 const PASS_MS = 20;
+/** When Redis has lost its data, all machines have noticed after this time: by a heartbeat, or when they come back. */
+const NOTICED_MS = 2_500;
+/** A Redis that evicts keys is not asked for all of them for each one. */
+const MISSED_AGAIN_MS = 60_000;
 
 /** Rows for Redis, and whose they are. */
 export interface Round {
@@ -33,11 +38,14 @@ export class Ledger {
   #cursor = this.#slots.entries();
   #sweptAt = 0;
   #passedAt = 0;
+  readonly #survey: Survey;
+  #missedAt = Number.NEGATIVE_INFINITY;
   /** States that were changed by what Redis said. */
   corrections = 0;
 
   constructor(table: BucketTable, board: SyncBoard, random: () => number = Math.random) {
-    this.#shared = { table, board, random };
+    this.#shared = { table, board, random, addFrom: 0, isLost: false };
+    this.#survey = new Survey(this.#shared);
   }
 
   /** Keys that are followed at the moment. */
@@ -45,7 +53,12 @@ export class Ledger {
     return this.#slots.size;
   }
 
-  /** What to ask, at most so many rows. */
+  /** Something is to be told, also if no key is in use. */
+  get isBusy(): boolean {
+    return this.size > 0 || !this.#survey.isOver;
+  }
+
+  /** What to ask, at most so many rows, and some of quotas that Redis may have lost. */
   collect(now: number, most: number): Round {
     const round: Round = { rows: [], slots: [] };
     this.#takeMarks(now);
@@ -75,13 +88,35 @@ export class Ledger {
       round.slots.push(slot);
       if (round.rows.length === most) break;
     }
+    if (most > 0 && !away) this.#surveyed(round, now);
     return round;
+  }
+
+  #surveyed(round: Round, now: number): void {
+    if (this.#survey.isOver) return;
+    for (const p of this.#survey.next(now)) {
+      const followed = this.#slots.get(p);
+      if (followed !== undefined && isStill(this.#shared, followed.key)) {
+        followed.touch(now);
+        continue;
+      }
+      const count = new Count(this.#shared, keyAt(this.#shared, p));
+      const row = count.row(now);
+      if (row === null) continue;
+      round.rows.push(row);
+      round.slots.push(count);
+    }
   }
 
   settle({ slots }: Round, replies: readonly Reply[], now: number): void {
     for (const [i, slot] of slots.entries()) {
       if (slot.settle(replies[i] as Reply, now)) this.corrections++;
     }
+    if (!this.#shared.isLost) return;
+    this.#shared.isLost = false;
+    if (!this.#survey.isOver || now - this.#missedAt < MISSED_AGAIN_MS) return;
+    this.#missedAt = now;
+    this.tellAll(now, true);
   }
 
   giveUp({ slots }: Round): void {
@@ -93,9 +128,17 @@ export class Ledger {
     for (const slot of this.#slots.values()) slot.goAway(now);
   }
 
-  comeBack(now: number): void {
+  /** `lost`: without its data, as far as is known. */
+  comeBack(now: number, lost = false): void {
     this.#shared.board.away = false;
     for (const slot of this.#slots.values()) slot.comeBack(now);
+    this.tellAll(now, lost);
+  }
+
+  /** All counts of quotas that Redis had it is told again, as it may have lost some; `lost`: all. */
+  tellAll(now: number, lost: boolean): void {
+    if (lost) this.#shared.addFrom = now + NOTICED_MS;
+    this.#survey.begin();
   }
 
   #takeMarks(now: number): void {

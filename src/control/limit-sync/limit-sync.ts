@@ -19,6 +19,8 @@ const STILL_AFTER_MS = 1_000;
 const HEARTBEAT_MS = 2_000;
 /** A machine that has not spoken for so long is no longer counted. */
 const FORGET_MS = 7_000;
+/** A Redis that is back, or has lost its data, has heard of all machines after two heartbeats. */
+const HEARD_OF_ALL_MS = 2.25 * HEARTBEAT_MS;
 /** A start waits so long for Redis. */
 const REACH_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
@@ -53,6 +55,11 @@ export class LimitSync {
   #flying: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
   #nextBeat = 0;
+  /** Until then Redis may have heard of fewer machines than there are. */
+  #fewerFrom = 0;
+  #isLost = false;
+  /** When Redis is told all counts that were on disk: it may have lost its data while this machine was down. */
+  #tellAt = 0;
   #retryMs = FIRST_RETRY_MS;
   #busyAt = 0;
   #backAt = 0;
@@ -72,6 +79,7 @@ export class LimitSync {
     try {
       await this.#beat(REACH_WITHIN_MS);
       this.#away = false;
+      this.#isLost = false; // nothing that this machine has told it yet
     } catch (error) {
       this.#tellAway(error as Error);
     }
@@ -88,6 +96,7 @@ export class LimitSync {
     memory.board.seed = wordsOf(this.#seed);
     memory.board.machines = this.#machines;
     memory.board.away = this.#away;
+    this.#tellAt = memory.clock.now() + HEARTBEAT_MS;
     this.#show();
     this.#schedule();
   }
@@ -98,7 +107,7 @@ export class LimitSync {
     clearTimeout(this.#timer);
     await this.#flying;
     if (!this.#away && this.#ledger !== null && this.#memory !== null) {
-      const round = this.#ledger.collect(this.#memory.clock.now() + HEARTBEAT_MS, MOST_ROWS);
+      const round = this.#ledger.collect(this.#memory.clock.now() + 2 * HEARTBEAT_MS, MOST_ROWS);
       const last = this.#redis
         .round(round.rows)
         .then(() => this.#redis.heartbeat(FORGET_MS, this.#seed, true));
@@ -110,7 +119,7 @@ export class LimitSync {
   #schedule(): void {
     if (this.#closed) return;
     const now = performance.now();
-    if (this.#ledger?.size !== 0) this.#busyAt = now;
+    if (this.#ledger?.isBusy !== false) this.#busyAt = now;
     const idle = now - this.#busyAt > STILL_AFTER_MS ? STILL_TICK_MS : IDLE_TICK_MS;
     this.#timer = setTimeout(
       () => {
@@ -129,6 +138,10 @@ export class LimitSync {
     const free = this.#flying === null;
     const round = ledger.collect(now, free && !this.#away ? this.#rows : 0);
     if (!free) return;
+    if (now >= this.#tellAt) {
+      this.#tellAt = Number.POSITIVE_INFINITY;
+      ledger.tellAll(now, false);
+    }
     const due = now >= this.#nextBeat;
     if (round.rows.length === 0 && !due) return;
     this.#flying = this.#fly(round, due).finally(() => {
@@ -149,7 +162,11 @@ export class LimitSync {
         round.slots.length = 0;
       }
       if (beat) await this.#beat(this.#options.timeoutMs);
+      // A heartbeat asks one node of a Cluster only, which need not be the one that has failed.
+      if (this.#away) await within(this.#redis.probe(), this.#options.timeoutMs);
       if (this.#away) this.#comeBack(ledger, clock.now());
+      else if (this.#isLost) ledger.tellAll(clock.now(), true);
+      this.#isLost = false;
       if (beat) this.#nextBeat = clock.now() + HEARTBEAT_MS;
     } catch (error) {
       this.counts.failures++;
@@ -165,14 +182,19 @@ export class LimitSync {
   #took(ms: number, rows: number): void {
     this.counts.round(ms, rows);
     if (ms > SLOW_MS) this.#rows = Math.max(FEWEST_ROWS, Math.ceil(rows / 2));
-    else if (ms < QUICK_MS && rows === this.#rows) this.#rows = Math.min(MOST_ROWS, Math.ceil(1.5 * rows));
+    else if (ms < QUICK_MS && rows >= this.#rows) this.#rows = Math.min(MOST_ROWS, Math.ceil(1.5 * rows));
   }
 
   async #beat(withinMs: number): Promise<void> {
-    const { machines, wall, seed } = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
-    this.#wall = { time: wall, at: performance.now() };
-    this.#machines = machines;
-    if (this.#memory !== null) this.#memory.board.machines = machines;
+    const beat = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
+    const { machines, wall, seed, isKnown } = beat;
+    const now = performance.now();
+    this.#wall = { time: wall, at: now };
+    if (this.#away || !isKnown) this.#fewerFrom = now + HEARD_OF_ALL_MS;
+    if (!isKnown) this.#isLost = true;
+    // With too few, the shares of all together would be more than the limit if Redis went away again now.
+    this.#machines = now < this.#fewerFrom ? Math.max(this.#machines, machines) : machines;
+    if (this.#memory !== null) this.#memory.board.machines = this.#machines;
     if (seed === this.#seed) return;
     this.#seed = seed;
     if (this.#memory !== null) this.#memory.board.seed = wordsOf(seed);
@@ -190,7 +212,7 @@ export class LimitSync {
   #comeBack(ledger: Ledger, now: number): void {
     this.#away = false;
     this.#backAt = now;
-    ledger.comeBack(now);
+    ledger.comeBack(now, this.#isLost);
     this.#options.log.info({ machines: this.#machines }, 'limits are shared with the other machines again');
   }
 

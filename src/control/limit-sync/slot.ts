@@ -10,6 +10,13 @@ export interface Shared {
   readonly board: SyncBoard;
   /** 0 to below 1. */
   readonly random: () => number;
+  /**
+   * Redis has lost its data: until then all machines only tell it what it had of quotas, the highest of which is right. What each has counted
+   * since is added afterwards: sooner, somebody's higher count would swallow it.
+   */
+  addFrom: number;
+  /** A key is missing in Redis that it had. */
+  isLost: boolean;
 }
 
 /** Whose slot it is. */

@@ -66,6 +66,39 @@ describe.skipIf(!HAS_REDIS)('limits are shared', () => {
     expect(keys.every((list) => list.length > 0)).toBe(true);
   }, 60_000);
 
+  it('and are not for as long as a node of a Cluster is away: the log says each once', async () => {
+    const cluster = await startCluster();
+    onTestFinished(() => cluster.stop());
+    const place = { cluster: cluster.nodes.slice(0, 3).map(({ port }) => `127.0.0.1:${port}`) };
+    const gateways = await startGateways(2, LIMITS, place);
+    const stop = new AbortController();
+    // Some at a time, so that there are moments without a row for the dead node.
+    const asking = gateways.map(async ({ url }) => {
+      for (let i = 0; !stop.signal.aborted; i++) {
+        await fetch(`${url}/each`, { headers: { 'x-key': `key ${i % 40}` } });
+        await sleep(30);
+      }
+    });
+    await sleep(500);
+    // Heartbeats go to another one.
+    const slot = await cluster.nodes[0]!.client.cluster('KEYSLOT', 'sluice:{limits}:machines');
+    const asked = Math.floor((3 * (slot as number)) / 16_384);
+    cluster.nodes[(asked + 1) % 3]!.kill();
+    const said = ({ log }: (typeof gateways)[number]) =>
+      log.filter(({ msg }) => /^limits are/.test(msg)).map(({ level }) => level);
+    await eventually(() => gateways.every((one) => said(one).includes('info')) || undefined, {
+      what: 'that limits are shared again',
+      withinMs: 20_000,
+    });
+    await sleep(3_000);
+    stop.abort();
+    await Promise.all(asking);
+    expect(gateways.map(said)).toEqual([
+      ['warn', 'info'],
+      ['warn', 'info'],
+    ]);
+  }, 60_000);
+
   it('through the master that a Sentinel names, also when it dies', async () => {
     const sentinel = await startSentinel();
     onTestFinished(() => sentinel.stop());

@@ -33,6 +33,8 @@ export interface Heartbeat {
   readonly wall: number;
   /** The secret that all machines hash keys with. */
   readonly seed: string;
+  /** Redis remembers an earlier heartbeat of this machine. */
+  readonly isKnown: boolean;
 }
 
 const PREFIX = 'sluice:limits';
@@ -43,6 +45,11 @@ const SEED = `sluice:{limits}:seed`;
 const TAGS = 64;
 /** Keys in one call: so many keep Redis busy for about a millisecond. */
 const KEYS_AT_ONCE = 200;
+/** Room for nobody: changes nothing, and is forgotten in a second. */
+const PROBE: Row = {
+  ...{ h1: 0, h2: 0, kind: 'h', count: 1, periodMs: 1_000, cap: 0 },
+  ...{ used: 0, want: 0, demand: 0, start: 0 },
+};
 
 export class RedisLimits {
   readonly #link: RedisLink;
@@ -86,6 +93,13 @@ export class RedisLimits {
     return replies;
   }
 
+  /** Rejects unless Redis takes what rounds ask of it: each node of a Cluster. */
+  async probe(): Promise<void> {
+    await this.round(
+      Array.from({ length: this.#byTag ? TAGS : 1 }, (_, tag) => ({ ...PROBE, h1: tag << 8 })),
+    );
+  }
+
   /** `seed`: 16 hexadecimal digits, for the case that there are none yet. */
   async heartbeat(forgetMs: number, seed: string, leaves = false): Promise<Heartbeat> {
     return await this.#link.use(async (redis) => {
@@ -96,10 +110,10 @@ export class RedisLimits {
         [MACHINES, SEED],
         [this.#machine, forgetMs, seed, leaves ? '1' : '0'],
       );
-      const [machines, wall, common] = Array.isArray(answer) ? answer : [];
-      const [known, time] = checked([Number(machines), Number(wall)], 2);
+      const [machines, wall, common, before] = Array.isArray(answer) ? answer : [];
+      const [count, time, known] = checked([Number(machines), Number(wall), Number(before)], 3);
       if (!/^[0-9a-f]{16}$/.test(String(common))) throw new StoreFault(`${SEED} in Redis is damaged`);
-      return { machines: known!, wall: time!, seed: String(common) };
+      return { machines: count!, wall: time!, seed: String(common), isKnown: known !== 0 };
     });
   }
 

@@ -7,7 +7,7 @@
  * is earned in a round would always lie here. One token, however small its part, if there is one. So tokens are in one place only: with Redis or in the hand of one machine.
  *
  * A quota: counts are added up. Of two counts the higher one holds: a Redis that has lost its last second learns from
- * the machines.
+ * the machines. A hint above 0 says that it did not know the key, which the machine has from it.
  *
  * A demand below 0 is one request that waits (`mode: strict`): it gets all that it wants, or nothing.
  *
@@ -95,6 +95,7 @@ for i = 1, #KEYS do
     if want ~= 0 and counted + used > count then
       given = -1
     else
+      if not texts[i] and start > 0 then hint = 1 end
       counted = math.max(counted, start) + used
       given = counted
     end
@@ -118,15 +119,17 @@ return out`;
 
 /**
  * Who is there: this machine says so, or says that it leaves; those that have not been heard of for a while are forgotten.
- * How many, what time it is, and the secret that all machines hash keys with, which is the first one that any of them brings.
+ * How many, what time it is, the secret that all machines hash keys with, which is the first one that any of them brings, and
+ * whether this machine was in the list: one that has spoken and is not learns that Redis has lost its data.
  */
 export const HEARTBEAT_SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local me, forget, leaves = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
 local found = redis.call('MGET', KEYS[1], KEYS[2])
-local list, count, seed = '', 0, found[2]
+local list, count, seed, known = '', 0, found[2], 0
 for id, at in string.gmatch(found[1] or '', '(%x+)=(%d+);') do
+  if id == me then known = 1 end
   if id ~= me and math.abs(now - tonumber(at)) < forget then
     list, count = list .. id .. '=' .. at .. ';', count + 1
   end
@@ -137,4 +140,4 @@ if not seed then
   seed = ARGV[3]
   redis.call('SET', KEYS[2], seed)
 end
-return { count, string.format('%.0f', now), seed }`;
+return { count, string.format('%.0f', now), seed, known }`;
