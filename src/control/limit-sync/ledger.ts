@@ -88,13 +88,13 @@ export class Ledger {
       round.slots.push(slot);
       if (round.rows.length === most) break;
     }
-    if (most > 0 && !away) this.#surveyed(round, now);
+    if (most > 0 && !away) this.#surveyed(round, now, most);
     return round;
   }
 
-  #surveyed(round: Round, now: number): void {
+  #surveyed(round: Round, now: number, most: number): void {
     if (this.#survey.isOver) return;
-    for (const p of this.#survey.next(now)) {
+    for (const p of this.#survey.next(now, most)) {
       const followed = this.#slots.get(p);
       if (followed !== undefined && isStill(this.#shared, followed.key)) {
         followed.touch(now);

@@ -23,8 +23,10 @@ it('is what all have counted, and while Redis is away what the machine has heard
   for (const gateway of [here, there, unused]) {
     await eventually(async () => (await used(gateway)) === 50 || undefined);
   }
-  const { usage } = await send(here, 'GET', '/usage?as=user&history=400');
-  expect(usage).toMatchObject([{ user: 'alice', used: 50 }]);
+  // Workers tell now and then whom they have counted.
+  const listed = async () => (await send(here, 'GET', '/usage?as=user&history=400')).usage;
+  await eventually(async () => (await listed()).length > 0 || undefined);
+  expect(await listed()).toMatchObject([{ user: 'alice', used: 50 }]);
   await redis.kill();
   await eventually(async () => (await metricOf(here, 'sluice_limit_sync_connected')) === 0 || undefined);
   expect(await used(here)).toBe(10);
