@@ -79,7 +79,7 @@ export class LimitControl implements Department {
       return;
     }
     const { QuotaControl } = await import('./quotas/quota-control.js');
-    this.#quotas = new QuotaControl({ data, memory: this.#memory, log });
+    this.#quotas = new QuotaControl({ data, memory: this.#memory, log, shared: this.#sync });
   }
 
   /** What workers tell of quotas. */

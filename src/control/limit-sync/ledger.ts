@@ -1,7 +1,7 @@
 /** All slots that the primary has business with. Knows neither timers nor Redis: it is told what time it is, and what Redis said. */
-import type { Reply, Row } from '../../services/store/limits/redis-limits.js';
-import type { BucketTable } from '../../shared/bucket-table.js';
-import { BUCKET, HASH, HOLD, QUOTA, STATUS } from '../../shared/slots.js';
+import type { LimitKey, Reply, Row } from '../../services/store/limits/redis-limits.js';
+import { type BucketTable, NONE } from '../../shared/bucket-table.js';
+import { BUCKET, HASH, HOLD, QUOTA, SPARE, STATE, STATUS } from '../../shared/slots.js';
 import {
   LIMIT_ID,
   SHARED_BUCKET,
@@ -88,13 +88,13 @@ export class Ledger {
       round.slots.push(slot);
       if (round.rows.length === most) break;
     }
-    if (most > 0 && !away) this.#surveyed(round, now);
+    if (most > 0 && !away) this.#surveyed(round, now, most);
     return round;
   }
 
-  #surveyed(round: Round, now: number): void {
+  #surveyed(round: Round, now: number, most: number): void {
     if (this.#survey.isOver) return;
-    for (const p of this.#survey.next(now)) {
+    for (const p of this.#survey.next(now, most)) {
       const followed = this.#slots.get(p);
       if (followed !== undefined && isStill(this.#shared, followed.key)) {
         followed.touch(now);
@@ -106,6 +106,16 @@ export class Ledger {
       round.rows.push(row);
       round.slots.push(count);
     }
+  }
+
+  /** What was counted of a quota here and Redis was not told yet. */
+  unreported({ h1, h2 }: LimitKey): number {
+    const { table } = this.#shared;
+    const p = table.find(h1, h2);
+    if (p === NONE) return 0;
+    const count = Atomics.load(table.words, p + STATE) >>> 0;
+    const known = Atomics.load(table.words, p + SPARE) >>> 0;
+    return table.holds(p, h1, QUOTA) ? Math.max(0, count - known) : 0;
   }
 
   settle({ slots }: Round, replies: readonly Reply[], now: number): void {

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { SyncCounts } from '../../observe/limits/sync-counts.js';
 import type { Log } from '../../observe/log.js';
 import type { LimitMemory } from '../../services/limits/memory.js';
-import { RedisLimits } from '../../services/store/limits/redis-limits.js';
+import { type LimitKey, RedisLimits } from '../../services/store/limits/redis-limits.js';
 import type { RedisPlace } from '../../services/store/redis/redis-link.js';
 import { Ledger, type Round } from './ledger.js';
 
@@ -23,6 +23,8 @@ const FORGET_MS = 7_000;
 const HEARD_OF_ALL_MS = 2.25 * HEARTBEAT_MS;
 /** A start waits so long for Redis. */
 const REACH_WITHIN_MS = 1_000;
+/** So long waits at most who asks what was used. */
+const READ_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
 /** Keys in one round, the others wait for the next one: fewer when Redis takes longer, and few at first. */
@@ -99,6 +101,26 @@ export class LimitSync {
     this.#tellAt = memory.clock.now() + HEARTBEAT_MS;
     this.#show();
     this.#schedule();
+  }
+
+  /** What all machines have counted of each of these quotas; null: Redis does not say. */
+  async counted(keys: readonly LimitKey[]): Promise<number[] | null> {
+    if (this.#away || this.#closed || this.#ledger === null) return null;
+    const ledger = this.#ledger;
+    const counts: number[] = [];
+    const end = performance.now() + READ_WITHIN_MS;
+    try {
+      // A part after the other, as rounds for requests wait behind it.
+      while (counts.length < keys.length) {
+        if (performance.now() > end) return null;
+        const part = keys.slice(counts.length, counts.length + MOST_ROWS);
+        const known = await within(this.#redis.quotas(part), this.#options.timeoutMs);
+        counts.push(...known.map((count, i) => count + ledger.unreported(part[i] as LimitKey)));
+      }
+      return counts;
+    } catch {
+      return null;
+    }
   }
 
   /** The last counts, and that this machine is gone; waits for Redis no longer than ever. */

@@ -29,12 +29,13 @@ export class Survey {
     this.#p = 0;
   }
 
-  /** The next slots. */
-  next(now: number): number[] {
+  /** The next slots; fewer than `most` where rounds are small, as Redis is slow. */
+  next(now: number, most: number): number[] {
     const { table } = this.#shared;
     const found: number[] = [];
     const end = Math.min(this.#end, this.#p + GROUPS_AT_ONCE * GROUP_WORDS);
-    while (this.#p < end && found.length < MOST_AT_ONCE) {
+    const enough = Math.min(most, MOST_AT_ONCE);
+    while (this.#p < end && found.length < enough) {
       const p = this.#p;
       this.#p += 2;
       if (this.#p % GROUP_WORDS === 2 * GROUP_SLOTS) this.#p += GROUP_WORDS - 2 * GROUP_SLOTS;

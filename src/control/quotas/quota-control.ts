@@ -9,6 +9,7 @@ import { Counter } from '../../services/limits/algorithms/counter.js';
 import type { LimitMemory } from '../../services/limits/memory.js';
 import { entryAt, restoreQuotas } from '../../services/limits/quota-dump.js';
 import type { QuotaNote } from '../../services/limits/quotas/notes.js';
+import type { ReadCount } from '../../services/limits/quotas/usage.js';
 import { QuotaFile, SWEEP_BEGIN } from '../../services/store/quotas/quota-file.js';
 import type { SlotMarks } from '../../shared/slot-marks.js';
 import { QUOTA } from '../../shared/slots.js';
@@ -34,6 +35,13 @@ export interface QuotaControlOptions {
   readonly data: string;
   readonly memory: LimitMemory;
   readonly log: Log;
+  /** Counts of all machines; absent or null: this one counts alone. */
+  readonly shared?: SharedCounts | null;
+}
+
+export interface SharedCounts {
+  /** null: they are not known at present. */
+  counted(keys: readonly { readonly h1: number; readonly h2: number }[]): Promise<number[] | null>;
 }
 
 export class QuotaControl {
@@ -43,6 +51,7 @@ export class QuotaControl {
   readonly #memory: LimitMemory;
   readonly #live: Counter;
   readonly #log: Log;
+  readonly #shared: SharedCounts | null;
   readonly #timer: NodeJS.Timeout;
   /** With other machines. */
   #isShared = false;
@@ -54,7 +63,8 @@ export class QuotaControl {
   #closed = false;
 
   /** Before any worker has a quota. @throws Error for people: the folder cannot be opened. */
-  constructor({ data, memory, log }: QuotaControlOptions) {
+  constructor({ data, memory, log, shared = null }: QuotaControlOptions) {
+    this.#shared = shared;
     this.#memory = memory;
     this.#live = new Counter(memory.table, QUOTA);
     this.#log = log;
@@ -75,6 +85,24 @@ export class QuotaControl {
 
   /** Of a key in a period, whether it goes on or is over. */
   count = (h1: number, h2: number): number => this.#live.read(h1, h2) || this.file.count(h1, h2);
+
+  /**
+   * The same, with what other machines have counted and this one has not heard of, as the callers do not come here. `read` is called
+   * twice: to see which keys it asks for, and with what Redis says of them, which knows of one past period at most.
+   */
+  async countedBy<T>(read: (count: ReadCount, history: number) => T): Promise<T> {
+    const everything = Number.POSITIVE_INFINITY;
+    if (this.#shared === null || !this.#isShared) return read(this.count, everything);
+    const keys = new Map<string, { h1: number; h2: number }>();
+    read((h1, h2) => {
+      keys.set(`${h1} ${h2}`, { h1, h2 });
+      return 0;
+    }, 1);
+    const counts = await this.#shared.counted([...keys.values()]);
+    if (counts === null) return read(this.count, everything);
+    const byKey = new Map([...keys.keys()].map((key, i) => [key, counts[i] as number]));
+    return read((h1, h2) => Math.max(this.count(h1, h2), byKey.get(`${h1} ${h2}`) ?? 0), everything);
+  }
 
   /** What hashes of quotas are made with. */
   seed = (): Int32Array => this.#memory.table.seeds().durable;

@@ -1,4 +1,4 @@
-import type { UsageRow } from '../../services/limits/quotas/usage.js';
+import type { ReadCount, UsageRow } from '../../services/limits/quotas/usage.js';
 import { csvOf, UsageBook, type UsageSpan } from '../../services/limits/quotas/usage-book.js';
 import { type Call, type ControlPlane, type Endpoint, json, problem, type Reply } from '../admin/endpoint.js';
 import type { QuotaControl } from './quota-control.js';
@@ -65,18 +65,19 @@ function withUsage(handle: (book: UsageBook, call: Call, span: UsageSpan) => Rep
     if (!Number.isInteger(history) || history < 0 || history > MOST_PERIODS) {
       return problem(400, 'Bad request', `history: expected a whole number of periods up to ${MOST_PERIODS}`);
     }
-    return handle(await bookOf(plane, quotas), call, { time: quotas.now(), history });
+    const book = await bookOf(plane, quotas);
+    const time = quotas.now();
+    return await quotas.countedBy((read, most) =>
+      handle(book(read), call, { time, history: Math.min(history, most) }),
+    );
   };
 }
 
-async function bookOf(plane: ControlPlane, quotas: QuotaControl): Promise<UsageBook> {
+async function bookOf(plane: ControlPlane, quotas: QuotaControl): Promise<(read: ReadCount) => UsageBook> {
   const { Usage } = await import('../../services/limits/quotas/usage.js');
-  return new UsageBook({
-    usage: new Usage(plane.inForce().config, quotas.seed(), quotas.sharedSeed()),
-    read: quotas.count,
-    callers: quotas.file,
-    records: plane.records()?.store ?? null,
-  });
+  const usage = new Usage(plane.inForce().config, quotas.seed(), quotas.sharedSeed());
+  const records = plane.records()?.store ?? null;
+  return (read) => new UsageBook({ usage, read, callers: quotas.file, records });
 }
 
 function answer(call: Call, rows: readonly UsageRow[], document: () => object): Reply {

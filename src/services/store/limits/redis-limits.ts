@@ -5,10 +5,13 @@ import { run, scriptOf } from '../redis/script.js';
 import { StoreFault } from '../store-fault.js';
 import { HEARTBEAT_SCRIPT, SYNC_SCRIPT } from './script.js';
 
-/** What the script is told of a key: see `SYNC_SCRIPT`. */
-export interface Row {
+export interface LimitKey {
   readonly h1: number;
   readonly h2: number;
+}
+
+/** What the script is told of a key: see `SYNC_SCRIPT`. */
+export interface Row extends LimitKey {
   readonly kind: 'b' | 'w' | 'q' | 'h';
   readonly count: number;
   readonly periodMs: number;
@@ -93,6 +96,23 @@ export class RedisLimits {
     return replies;
   }
 
+  /** What is counted of each of these quotas. Only reads. */
+  async quotas(keys: readonly LimitKey[]): Promise<number[]> {
+    const counts: number[] = new Array(keys.length).fill(0);
+    await this.#link.use(async (redis) => {
+      const parts = this.#parts(keys);
+      this.calls += parts.length;
+      const texts = await Promise.all(
+        parts.map((part) => redis.mget(part.map((i) => keyOf(keys[i] as LimitKey)))),
+      );
+      for (const [at, part] of parts.entries()) {
+        for (const [n, i] of part.entries())
+          counts[i] = Number(/^q (\d+)$/.exec(texts[at]?.[n] ?? '')?.[1] ?? 0);
+      }
+    });
+    return counts;
+  }
+
   /** Rejects unless Redis takes what rounds ask of it: each node of a Cluster. */
   async probe(): Promise<void> {
     await this.round(
@@ -130,7 +150,7 @@ export class RedisLimits {
     return run(redis, SYNC, rows.map(keyOf), args);
   }
 
-  #parts(rows: readonly Row[]): number[][] {
+  #parts(rows: readonly LimitKey[]): number[][] {
     const tags = new Map<number, number[]>();
     const parts: number[][] = [];
     for (const [i, row] of rows.entries()) {
@@ -147,11 +167,11 @@ export class RedisLimits {
   }
 }
 
-const tagOf = ({ h1 }: Row): number => (h1 >>> 8) % TAGS;
+const tagOf = ({ h1 }: LimitKey): number => (h1 >>> 8) % TAGS;
 const lineOf = ({ kind, count, periodMs, cap, used, want, demand, start }: Row): string =>
   `${kind} ${count} ${periodMs} ${cap} ${used} ${want} ${demand} ${start}`;
 const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
-const keyOf = (row: Row): string => `${PREFIX}:{${tagOf(row)}}:${hex(row.h1)}${hex(row.h2)}`;
+const keyOf = (row: LimitKey): string => `${PREFIX}:{${tagOf(row)}}:${hex(row.h1)}${hex(row.h2)}`;
 
 const SYNC = scriptOf(SYNC_SCRIPT);
 const HEARTBEAT = scriptOf(HEARTBEAT_SCRIPT);
