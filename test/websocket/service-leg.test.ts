@@ -34,11 +34,13 @@ async function leave(bytes: number): Promise<{ socket: Socket; far: Socket; clos
     once(service, 'connection') as Promise<[Socket]>,
     once(socket, 'connect'),
   ]);
+  // Also after a reset, which `once` would take for a failure.
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   const leg = new ServiceLeg(socket, MUCH, IGNORE);
   leg.start();
   leg.send(new ArrayBuffer(bytes), true);
   leg.closeBehind(1000, '');
-  return { socket, far, closed: once(socket, 'close') };
+  return { socket, far, closed };
 }
 
 describe('what waits for slow services whose clients have gone', () => {
