@@ -6,18 +6,9 @@ import { nginx } from './contenders/nginx.ts';
 import { fastifyHttpProxy, httpProxy } from './contenders/node-peers.ts';
 import { sluice } from './contenders/sluice.ts';
 import { chooseLoad } from './load/load.ts';
-import {
-  compare,
-  type Effort,
-  type Figures,
-  latencyAt,
-  lineUp,
-  type Standings,
-  type Way,
-  warmUp,
-} from './measure.ts';
+import { compare, type Effort, type Figures, latencyAt, lineUp, type Standings, warmUp } from './measure.ts';
 import { idleMemory } from './memory.ts';
-import { canHurry } from './priority.ts';
+import { canHurry, type Way } from './priority.ts';
 import { LOAD_CORE, launchNode, probe, workspace } from './proc.ts';
 import { type Bar, barTable, provenance, saveSections, table } from './report.ts';
 import { CONNECTIONS, SMALL_GET, WORKLOADS, type Workload } from './workloads.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Contender, Standing } from './contenders/contender.ts';
 import type { Load, LoadResult } from './load/load.ts';
 import type { OpenLoopResult } from './load/open-loop.ts';
-import { hurried } from './priority.ts';
+import { along, type Way } from './priority.ts';
 import { LOAD_CORE, launchNode } from './proc.ts';
 import { prove } from './proof.ts';
 import { cpuMicros } from './readings.ts';
@@ -115,9 +115,6 @@ export async function compare(
   );
 }
 
-/** `first`: it comes first on its core meanwhile. */
-export type Way = Pick<Standing, 'url' | 'pid'> & { readonly first: boolean };
-
 /** Latency at a constant rate of small GETs, medians over interleaved rounds. */
 export async function latencyAt(
   rate: number,
@@ -127,10 +124,10 @@ export async function latencyAt(
   const script = new URL('./load/open-loop.ts', import.meta.url);
   const rounds: OpenLoopResult[][] = ways.map(() => []);
   for (let round = 0; round < effort.rounds; round++) {
-    for (const [i, { url, pid, first }] of ways.entries()) {
-      const args = [url, String(rate), String(effort.measured)];
+    for (const [i, way] of ways.entries()) {
+      const args = [way.url, String(rate), String(effort.measured)];
       const load = () => launchNode('open loop', script, args, LOAD_CORE).finished();
-      const output = await (first && pid !== null ? hurried(pid, load) : load());
+      const output = await along(way, load);
       rounds[i]?.push(JSON.parse(output) as OpenLoopResult);
     }
   }

@@ -9,8 +9,17 @@ import { family } from './readings.ts';
 /** Whether it can be had: on Linux, by root. */
 export const canHurry = probe('chrt', '--rr', '1', 'true') === '';
 
-/** Runs `measure` while all threads of the process and its children come first on their core. */
-export async function hurried<T>(pid: number, measure: () => Promise<T>): Promise<T> {
+/** Who is measured, and whether it comes first on its core meanwhile. */
+export interface Way {
+  readonly url: string;
+  /** null: there is no process but the service. */
+  readonly pid: number | null;
+  readonly first: boolean;
+}
+
+/** Runs `measure`, while all threads of the process and its children come first on their core if the way says so. */
+export async function along<T>({ pid, first }: Way, measure: () => Promise<T>): Promise<T> {
+  if (!first || pid === null) return await measure();
   schedule(pid, '--rr', '1');
   try {
     return await measure();

@@ -1,6 +1,6 @@
 /** What a socket waits: through the gateway and without it, beside a stalled one and beside one that reads. */
 import type { Standing } from '../contenders/contender.ts';
-import { canHurry, hurried } from '../priority.ts';
+import { along, canHurry, type Way } from '../priority.ts';
 import { LOAD_CORE, launchNode } from '../proc.ts';
 import { type Bar, table } from '../report.ts';
 import { median } from '../statistics.ts';
@@ -15,19 +15,12 @@ const LIMIT_STALL = 1.1;
 
 const SCRIPT = new URL('./open-loop.ts', import.meta.url);
 
-/** Who is measured, and whether it comes first on its core meanwhile. */
-interface Way {
-  readonly name: string;
-  readonly url: string;
-  /** null: there is no process but the service. */
-  readonly pid: number | null;
-  readonly first: boolean;
-}
+type NamedWay = Way & { readonly name: string };
 
-async function run({ url, pid, first }: Way, seconds: number, extra: readonly string[] = []) {
-  const args = [url, String(SOCKETS), String(RATE), String(seconds), ...extra];
+async function run(way: Way, seconds: number, extra: readonly string[] = []) {
+  const args = [way.url, String(SOCKETS), String(RATE), String(seconds), ...extra];
   const play = () => launchNode('open loop', SCRIPT, args, LOAD_CORE).finished();
-  return JSON.parse(await (first && pid !== null ? hurried(pid, play) : play())) as OpenLoopResult;
+  return JSON.parse(await along(way, play)) as OpenLoopResult;
 }
 
 function summary(all: readonly OpenLoopResult[]): OpenLoopResult {
@@ -58,14 +51,14 @@ export async function addedLatency(
   nginx: Standing | null,
   { rounds, seconds }: Effort,
 ): Promise<{ bars: Bar[]; text: string }> {
-  const ways: Way[] = [{ name: 'direct', url: direct, pid: null, first: false }];
+  const ways: NamedWay[] = [{ name: 'direct', url: direct, pid: null, first: false }];
   const standing = nginx === null ? [gateway] : [gateway, nginx];
   for (const first of canHurry ? [false, true] : [false])
     for (const { url, pid } of standing) {
       const name = url === gateway.url ? 'Sluice' : 'nginx';
       ways.push({ name: first ? `${name}, first on its core` : name, url, pid, first });
     }
-  const results = new Map<Way, OpenLoopResult[]>(ways.map((way) => [way, []]));
+  const results = new Map<NamedWay, OpenLoopResult[]>(ways.map((way) => [way, []]));
   for (const way of ways) await run(way, WARM_UP_SECONDS);
   for (let round = 0; round < rounds; round++) {
     for (const way of ways) results.get(way)?.push(await run(way, seconds));
@@ -108,7 +101,7 @@ export async function besideStalled(
 ): Promise<{ bars: Bar[]; text: string }> {
   const stalled: OpenLoopResult[] = [];
   const fed: OpenLoopResult[] = [];
-  const way: Way = { name: 'Sluice', url: gateway.url, pid: gateway.pid, first: canHurry };
+  const way: Way = { url: gateway.url, pid: gateway.pid, first: canHurry };
   await run(way, WARM_UP_SECONDS);
   for (let round = 0; round < rounds; round++) {
     // The first of two has more to clean up after the round before: each is first as often.

@@ -93,6 +93,11 @@ function takeOut(root: unknown, path: Path): boolean {
   return takeOut(root, path.slice(0, -1));
 }
 
+/** Names in a part of the file: what has a mistake of its own exists all the same. */
+export function namesIn({ raw }: Draft, part: string): string[] {
+  return Object.keys(mapping(raw[part]));
+}
+
 function mapping(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)

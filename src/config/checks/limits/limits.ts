@@ -3,7 +3,7 @@ import { paramNames } from '../../../route/pattern.js';
 import { needsIdentity } from '../../../services/limits/key-parts.js';
 import { limitOfQuota, PLAN } from '../../../services/limits/terms.js';
 import { didYouMean } from '../../did-you-mean.js';
-import type { Draft, DraftRoute } from '../../draft.js';
+import { type Draft, type DraftRoute, namesIn } from '../../draft.js';
 import type { Path } from '../../mistakes.js';
 import type { LimitConfig } from '../../schema/limits/limits.js';
 import type { Report } from '../report.js';
@@ -11,10 +11,10 @@ import type { Report } from '../report.js';
 type Listed = readonly (string | LimitConfig)[];
 
 /** What routes say about limits: names that exist, keys that the requests of the route can have. */
-export function checkLimits({ raw, settings, routes }: Draft, report: Report): void {
+export function checkLimits(draft: Draft, report: Report): void {
+  const { settings, routes } = draft;
   const { limits, plans, defaults } = settings;
-  // As written: one with a mistake of its own exists all the same.
-  const names = Object.keys(Object(raw.limits));
+  const names = namesIn(draft, 'limits');
   const used = new Set<string>();
   const look = (listed: Listed | undefined, path: Path) => {
     for (const [index, one] of (listed ?? []).entries()) {

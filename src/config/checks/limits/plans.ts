@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { MOST_LIMITS } from '../../../services/limits/decision.js';
 import { limitOfQuota, PLAN } from '../../../services/limits/terms.js';
 import { didYouMean } from '../../did-you-mean.js';
-import type { Draft } from '../../draft.js';
+import { type Draft, namesIn } from '../../draft.js';
 import type { Path } from '../../mistakes.js';
 import type { LimitConfig } from '../../schema/limits/limits.js';
 import type { Report } from '../report.js';
@@ -67,9 +67,9 @@ export function checkPlans(draft: Draft, report: Report): void {
   }
 }
 
-function checkPlan(name: string, { raw, settings: { plans } }: Draft, report: Report): void {
-  const plan = plans[name];
-  const known = Object.keys(Object(raw.limits));
+function checkPlan(name: string, draft: Draft, report: Report): void {
+  const plan = draft.settings.plans[name];
+  const known = namesIn(draft, 'limits');
   for (const [index, one] of plan.limits.entries()) {
     if (typeof one !== 'string' || known.includes(one)) continue;
     report.mistake({
