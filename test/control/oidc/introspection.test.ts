@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../../harness/eventually.ts';
 import { openSite, type Site } from './site.ts';
 
 const PATH = '/token/introspection';
@@ -51,7 +52,8 @@ test('takes no more questions than a slow server can stand', async () => {
   );
   expect(refused).toHaveLength(10);
   site.issuer.faults.clear();
-  expect(await ask(site, 'later')).toEqual({ state: 'inactive' });
+  // On a busy machine it first works through what nobody waits for any more.
+  await eventually(async () => (await ask(site, 'later')).state === 'inactive');
 });
 
 test.each([
