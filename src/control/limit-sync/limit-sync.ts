@@ -27,6 +27,8 @@ const REACH_WITHIN_MS = 1_000;
 const READ_WITHIN_MS = 1_000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
+/** All machines that counted with a Redis before it was away have spoken to it so long after it is back. */
+const OTHERS_SPEAK_MS = 3 * LAST_RETRY_MS;
 /** Keys in one round, the others wait for the next one: fewer when Redis takes longer, and few at first. */
 const FEWEST_ROWS = 50;
 const MOST_ROWS = 2_000;
@@ -50,6 +52,8 @@ export class LimitSync {
   #memory: LimitMemory | null = null;
   #ledger: Ledger | null = null;
   #seed: string;
+  /** When this machine may bring its secret to a Redis that has none: not while others may bring the one they count with. */
+  #bringsAt = 0;
   #machines: number;
   /** The time by Redis, and by `performance.now()` when it said so. */
   #wall: { readonly time: number; readonly at: number } | null = null;
@@ -83,6 +87,7 @@ export class LimitSync {
       this.#away = false;
       this.#isLost = false; // nothing that this machine has told it yet
     } catch (error) {
+      if (!this.#options.seed) this.#bringsAt = Number.POSITIVE_INFINITY;
       this.#tellAway(error as Error);
     }
   }
@@ -208,9 +213,15 @@ export class LimitSync {
   }
 
   async #beat(withinMs: number): Promise<void> {
-    const beat = await within(this.#redis.heartbeat(FORGET_MS, this.#seed), withinMs);
+    const brought = performance.now() >= this.#bringsAt ? this.#seed : '';
+    const beat = await within(this.#redis.heartbeat(FORGET_MS, brought), withinMs);
     const { machines, wall, seed, isKnown } = beat;
     const now = performance.now();
+    if (seed === '') {
+      this.#bringsAt = Math.min(this.#bringsAt, now + OTHERS_SPEAK_MS);
+      throw new Error('no other machine has told Redis their common secret yet');
+    }
+    this.#bringsAt = 0;
     this.#wall = { time: wall, at: now };
     if (this.#away || !isKnown) this.#fewerFrom = now + HEARD_OF_ALL_MS;
     if (!isKnown) this.#isLost = true;

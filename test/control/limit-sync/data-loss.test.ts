@@ -71,6 +71,38 @@ describe('the number of machines', () => {
   }, 30_000);
 });
 
+describe('the common secret', () => {
+  const SEED = 'sluice:{limits}:seed';
+
+  /** A machine that has started while Redis was away, which is now back without its data. */
+  async function late(): Promise<{ redis: RunningRedis; machine: Machine }> {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    await redis.kill();
+    const machine = await Machine.open(redis.url);
+    await redis.restart();
+    await eventually(() => redis.client.exists('sluice:{limits}:machines').then(Boolean), {
+      withinMs: 10_000,
+    });
+    return { redis, machine };
+  }
+
+  it('is brought by those that counted with it, not by a machine that has started meanwhile', async () => {
+    const { redis, machine } = await late();
+    expect(await redis.client.get(SEED)).toBeNull();
+    expect(machine.memory.board.away).toBe(true);
+    await redis.client.set(SEED, '0102030405060708');
+    await eventually(() => !machine.memory.board.away);
+    expect([...machine.memory.board.seed]).toEqual([0x04030201, 0x08070605]);
+  });
+
+  it('is brought by a machine that has started meanwhile when nobody else does', async () => {
+    const { redis, machine } = await late();
+    await eventually(() => !machine.memory.board.away, { withinMs: 15_000 });
+    expect(await redis.client.get(SEED)).toMatch(/^[0-9a-f]{16}$/);
+  }, 20_000);
+});
+
 describe('a quota', () => {
   const daily = { algorithm: 'quota', max: 10, per: 'day' };
 

@@ -34,7 +34,7 @@ export interface Heartbeat {
   readonly machines: number;
   /** Of Redis, milliseconds since 1970. */
   readonly wall: number;
-  /** The secret that all machines hash keys with. */
+  /** The secret that all machines hash keys with; empty: no machine has brought one yet. */
   readonly seed: string;
   /** Redis remembers an earlier heartbeat of this machine. */
   readonly isKnown: boolean;
@@ -120,7 +120,7 @@ export class RedisLimits {
     );
   }
 
-  /** `seed`: 16 hexadecimal digits, for the case that there are none yet. */
+  /** `seed`: 16 hexadecimal digits, for the case that there are none yet; empty brings none. */
   async heartbeat(forgetMs: number, seed: string, leaves = false): Promise<Heartbeat> {
     return await this.#link.use(async (redis) => {
       this.calls++;
@@ -132,7 +132,8 @@ export class RedisLimits {
       );
       const [machines, wall, common, before] = Array.isArray(answer) ? answer : [];
       const [count, time, known] = checked([Number(machines), Number(wall), Number(before)], 3);
-      if (!/^[0-9a-f]{16}$/.test(String(common))) throw new StoreFault(`${SEED} in Redis is damaged`);
+      if (!/^[0-9a-f]{16}$/.test(String(common)) && !(seed === '' && common === ''))
+        throw new StoreFault(`${SEED} in Redis is damaged`);
       return { machines: count!, wall: time!, seed: String(common), isKnown: known !== 0 };
     });
   }

@@ -119,8 +119,8 @@ return out`;
 
 /**
  * Who is there: this machine says so, or says that it leaves; those that have not been heard of for a while are forgotten.
- * How many, what time it is, the secret that all machines hash keys with, which is the first one that any of them brings, and
- * whether this machine was in the list: one that has spoken and is not learns that Redis has lost its data.
+ * How many, what time it is, the secret that all machines hash keys with, which is the first one that any of them brings (empty: none
+ * has, nor has this one), and whether this machine was in the list: one that has spoken and is not learns that Redis has lost its data.
  */
 export const HEARTBEAT_SCRIPT = `
 local time = redis.call('TIME')
@@ -138,6 +138,6 @@ if not leaves then list, count = list .. string.format('%s=%.0f;', me, now), cou
 redis.call('SET', KEYS[1], list, 'PX', forget * 10)
 if not seed then
   seed = ARGV[3]
-  redis.call('SET', KEYS[2], seed)
+  if seed ~= '' then redis.call('SET', KEYS[2], seed) end
 end
 return { count, string.format('%.0f', now), seed, known }`;
