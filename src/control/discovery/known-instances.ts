@@ -127,7 +127,7 @@ export class KnownInstances {
   #read(id: string, text: string): Instance | string {
     const wrongId = idFault(id);
     if (wrongId !== null) return wrongId;
-    if (text === '') return 'it has no JSON, or one that is too long';
+    if (text === '') return 'it is empty, too long, or no string';
     try {
       const instance = parseInstance(text);
       return this.#policy.fault(instance.url) ?? instance;

@@ -158,7 +158,7 @@ describe.skipIf(missing)('three gateways with one registry', () => {
       json: 'it is not JSON',
       metadata: expect.stringContaining('metadata service'),
       name: expect.stringContaining('is a name'),
-      missing: 'it has no JSON, or one that is too long',
+      missing: 'it is empty, too long, or no string',
     });
     await allAnswer(['one']);
     await redis.client.publish('sluice:registry:changes', 'quotes');
