@@ -9,6 +9,8 @@ let folder = '';
 export function setup(): void {
   folder = mkdtempSync(join(tmpdir(), 'sluice-tests-'));
   process.env.TMPDIR = folder;
+  // Hundreds of gateways start: what the first one has compiled serves the others.
+  process.env.NODE_COMPILE_CACHE = join(folder, 'compiled');
 }
 
 export function teardown(): void {
