@@ -30,7 +30,9 @@ export function refuse(x: Exchange, failure: Failure): void {
     x.answerHeaders.push('retry-after', x.retryAfterS === 0 ? RETRY_AFTER : String(x.retryAfterS));
   }
   if (x.challenge !== '') x.answerHeaders.push('www-authenticate', x.challenge);
-  if (failure.status === 426) x.answerHeaders.push('sec-websocket-version', '13');
+  // Both are what it has to name (RFC 9110 §15.5.22, RFC 6455 §4.4).
+  if (failure.status === 426)
+    x.answerHeaders.push('upgrade', 'websocket', 'connection', 'upgrade', 'sec-websocket-version', '13');
   if (failure.status === 405) x.answerHeaders.push('allow', x.allow.join(', '));
   send(x, problem(x, failure));
 }

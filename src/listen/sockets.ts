@@ -27,6 +27,9 @@ export class UwsSocket implements ClientSocket {
   readonly #compressFrom: number;
   /** Pings since there was nothing that waited for the client. */
   #pings = 0;
+  #corked = false;
+  /** Code and reason of a close that waits for what goes together before it. */
+  #lastWords: readonly [code: number, reason: string] | null = null;
 
   constructor(ws: WebSocket<SocketData>, compressFrom: number) {
     this.#ws = ws;
@@ -50,14 +53,20 @@ export class UwsSocket implements ClientSocket {
   }
 
   together(send: () => void): void {
-    if (this.#ws === null) send();
-    else this.#ws.cork(send);
+    const ws = this.#ws;
+    if (ws === null) return send();
+    this.#corked = true;
+    ws.cork(send);
+    this.#corked = false;
+    if (this.#lastWords !== null) ws.end(...this.#lastWords);
   }
 
   end(code: number, reason: string): void {
     const ws = this.#ws;
     this.#ws = null;
-    ws?.end(code, reason);
+    // Within its own `cork` the listener would send the close frame and leave the connection open (RFC 6455 §7.1.1).
+    if (this.#corked && ws !== null) this.#lastWords = [code, reason];
+    else ws?.end(code, reason);
   }
 
   cut(): void {

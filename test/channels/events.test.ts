@@ -140,6 +140,9 @@ describe('a stream of events', () => {
     const many = Array.from({ length: 51 }, (_, i) => `channel=ticks.${i}`).join('&');
     expect(await ask(`/feed?${many}`)).toBe('400 BAD_CHANNELS');
     expect(await ask('/feed?channel=orders.a')).toBe('403 CHANNEL_FORBIDDEN');
+    const headers = { accept: 'text/event-stream' };
+    const refusal = await fetch(`${gateway.url}/feed?channel=orders.a`, { headers });
+    expect(await refusal.json()).toMatchObject({ detail: 'The channel orders.a is not for this client.' });
     for (const accept of [
       'text/html',
       'text/event-stream;q=0',

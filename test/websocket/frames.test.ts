@@ -257,6 +257,16 @@ describe('from a service', () => {
     expect([await client.next(), await client.next()]).toEqual(['one', 'two']);
   });
 
+  it('a close together with messages comes behind them, and the gateway ends the connection', async () => {
+    const close = unmasked(CLOSE, Buffer.from([0x0f, 0xa0]));
+    onScripted = (socket) =>
+      socket.write(Buffer.concat([unmasked(TEXT, 'one'), unmasked(TEXT, 'two'), close]));
+    const client = await dial(gateway.url, '/scripted');
+    await vi.waitFor(() => expect(client.closeCodes).toEqual([4000]));
+    expect(client.frames.map(({ opcode }) => opcode)).toEqual([TEXT, TEXT, CLOSE]);
+    await vi.waitFor(() => expect(client.ended).toBe(true));
+  });
+
   it('a close that nobody answers ends after a while', async () => {
     let gone = false;
     onScripted = (socket) => socket.on('close', () => (gone = true)).resume();

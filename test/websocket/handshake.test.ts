@@ -130,7 +130,9 @@ describe('a handshake that is none', () => {
     const before = service.handshakes.length;
     const client = await dial(gateway.url, '/game/x', fields, line);
     expect(statusOf(client.head)).toBe(status);
-    if (status === 426) expect(client.head.toLowerCase()).toContain('sec-websocket-version: 13');
+    const named =
+      status === 426 ? ['sec-websocket-version: 13', 'upgrade: websocket', 'connection: upgrade'] : [];
+    for (const field of named) expect(client.head.toLowerCase()).toContain(`\r\n${field}`);
     expect(service.handshakes.length).toBe(before);
   });
 

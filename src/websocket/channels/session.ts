@@ -125,7 +125,8 @@ export abstract class ChannelSession implements Subscriber, OwnedSocket {
   whyNot(name: unknown): [OpError, string] | null {
     if (!isChannelName(name)) return ['BAD_CHANNEL', 'this is not the name of a channel'];
     if (this.subscriptions.has(name)) return ['ALREADY_SUBSCRIBED', `subscribed to ${name} already`];
-    if (!this.rules.allows(name, this.x)) return ['CHANNEL_FORBIDDEN', `${name} is not for this client`];
+    if (!this.rules.allows(name, this.x))
+      return ['CHANNEL_FORBIDDEN', `the channel ${name} is not for this client`];
     const most = this.rules.options.maxSubscriptions;
     if (this.subscriptions.size >= most)
       return ['TOO_MANY_SUBSCRIPTIONS', `at most ${most} channels at a time`];
