@@ -125,7 +125,8 @@ export function buildSnapshot(config: Config, workshop: Workshop): Snapshot {
   };
 }
 
-function namedMethods({ defaults, routes }: Config): ReadonlySet<string> {
+/** Methods of which something is demanded, or by which routes are told apart. */
+export function namedMethods({ defaults, routes }: Pick<Config, 'defaults' | 'routes'>): ReadonlySet<string> {
   const demanded = filtersOf({ defaults, routes }).flatMap(({ auth }) => Object.keys(auth?.methods ?? {}));
   return new Set([...demanded, ...routes.flatMap(({ match }) => match.methods)]);
 }

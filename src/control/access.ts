@@ -12,6 +12,7 @@ import type { KeySet } from '../services/primary-answers.js';
 import type { ApiKeys } from '../services/records/api-keys.js';
 import type { Consumers } from '../services/records/consumers.js';
 import type { RecordStore } from '../services/store/record-store.js';
+import type { StoreWatch } from '../services/store/store-watch.js';
 import type { Department } from './departments.js';
 import type { Keys } from './keys/keys.js';
 import type { Oidc } from './oidc/oidc.js';
@@ -36,6 +37,7 @@ export class AccessControl implements Department {
   #oidc: Oidc | null = null;
   #records: Records | null = null;
   #plans: readonly string[] = [];
+  #watch: StoreWatch | null = null;
 
   constructor(options: AccessControlOptions) {
     this.#options = options;
@@ -53,6 +55,7 @@ export class AccessControl implements Department {
       const known = () => this.#plans;
       const keys = new ApiKeys(store, Date.now, known);
       this.#records = { store, keys, consumers: new Consumers(store, Date.now, known) };
+      await this.#followNotices(store);
     }
     if (this.#plans.length > 0 && this.#records !== null) {
       const { unknownPlans } = await import('../services/records/known-plans.js');
@@ -115,7 +118,26 @@ export class AccessControl implements Department {
     if (sessionsSeen.length > 0) this.#oidc?.seen(sessionsSeen);
   }
 
+  /** Operators change records by the command line, too. */
+  async #followNotices(store: RecordStore): Promise<void> {
+    const { takeNotices } = await import('../services/records/notices.js');
+    const { StoreWatch } = await import('../services/store/store-watch.js');
+    const take = () =>
+      takeNotices(store, this.audit).catch((error: Error) =>
+        this.#options.log.warn(
+          { err: error.message },
+          'changes by the command line are not in the audit log yet',
+        ),
+      );
+    this.#watch = new StoreWatch(store);
+    this.#watch.listen((changes) => {
+      if (changes === null || changes.some(({ kind }) => kind === 'notice')) void take();
+    });
+    void take();
+  }
+
   async close(): Promise<void> {
+    this.#watch?.close();
     this.#keys?.close();
     this.#oidc?.close();
     await this.#records?.store.close();

@@ -13,6 +13,7 @@ import type { TrustedProxies } from './addresses.js';
 import { IncomingBody } from './body.js';
 import { type ClientEvents, HttpClient } from './client.js';
 import { head, type ReservedNames, type UnderscorePolicy } from './head.js';
+import { isPlainMethod } from './method.js';
 import { peers } from './peers.js';
 import { isRequestId, newRequestId } from './request-id.js';
 
@@ -29,11 +30,6 @@ export interface CaptureOptions {
 }
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-const LOWER_CASE = /[a-z]/;
-/** RFC 9110 §9.3, RFC 5789. */
-const STANDARD_METHOD = /^(?:get|head|post|put|patch|delete|options|trace|connect)$/i;
 
 /** Always gives an exchange; `x.failure` says whether it may go on. */
 export function capture(
@@ -114,19 +110,6 @@ function judgeLine(x: Exchange, req: HttpRequest, methods: CaptureOptions['metho
     x.query = query;
   }
   return null;
-}
-
-/**
- * Methods are case-sensitive (RFC 9110 §9.1), but many services put them into capitals: where callers are asked who they are,
- * `delete` would reach such a service past what is demanded for DELETE.
- */
-function isPlainMethod(method: string, named: CaptureOptions['methods']): boolean {
-  if (!TOKEN.test(method)) return false;
-  return (
-    named === null ||
-    !LOWER_CASE.test(method) ||
-    !(STANDARD_METHOD.test(method) || named.has(method.toUpperCase()))
-  );
 }
 
 function takeBody(x: Exchange, res: HttpResponse): void {

@@ -159,9 +159,16 @@ export class Door {
       x.challenge =
         refusal?.failure === INVALID_TOKEN ? withError(this.#challenge, refusal.reason) : this.#challenge;
     }
+    if (failure.status === 400) x.challenge = this.#ambiguity(x);
     const reason = refusal?.reason ?? 'missing';
     this.#env.access.audit(x, { event: 'auth.refused', reason });
     return x.refuse(failure, refusal?.failure === INVALID_TOKEN ? (DETAILS[refusal.reason] ?? '') : '');
+  }
+
+  /** RFC 6750 §3: whoever sends two tokens is told so; other kinds of credentials have no words for it. */
+  #ambiguity(x: Exchange): string {
+    const challenge = this.#providers.find((provider) => provider.isAmbiguous(x))?.challenge ?? '';
+    return challenge.startsWith('Bearer ') ? `${challenge}, error="invalid_request"` : '';
   }
 
   /** A person with a browser is sent to the login instead. */

@@ -69,11 +69,17 @@ function claimText(value: unknown): string {
 
 /**
  * As UTF-8 bytes. Control characters, which a field cannot hold, white space at its ends and `%` are percent-encoded: no two
- * values look the same.
+ * values look the same. Nor do halves of characters, which JSON can hold and UTF-8 cannot: `%uD800`.
  */
 function fieldText(value: string): string {
-  const safe = value.replace(/[\x00-\x1f\x7f%]|^ | $/g, encodeURIComponent);
+  const safe = value
+    .replace(/[\x00-\x1f\x7f%]|^ | $/g, encodeURIComponent)
+    .replace(/\p{Surrogate}/gu, halfText);
   return Buffer.from(safe, 'utf8').toString('latin1');
+}
+
+function halfText(half: string): string {
+  return `%u${half.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** A comma inside of a member would look like its end. */

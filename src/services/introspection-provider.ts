@@ -9,7 +9,7 @@ import { isIdentity } from './identity.js';
 import type { Introspection } from './primary-answers.js';
 import { ProviderCounter } from './provider-counter.js';
 import { bearerOf, presentBearer, SEVERAL_TOKENS } from './tokens/bearer.js';
-import { identityOf } from './tokens/claims.js';
+import { identityOf, isExpectedAudience, isTime } from './tokens/claims.js';
 import * as refusals from './tokens/refusals.js';
 import { LONGEST_TOKEN } from './tokens/token-form.js';
 
@@ -18,6 +18,8 @@ const REMEMBERED = 50_000;
 const REMEMBERED_INACTIVE = 10_000;
 /** RFC 6750 §2.1. */
 const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
+/** How far clocks may differ, for `nbf`; the server itself has seen to `exp`. */
+const SKEW_MS = 30_000;
 /** Above the time that the server is given: what remains is the way to the primary. */
 const MARGIN_MS = 1000;
 
@@ -111,13 +113,16 @@ export class IntrospectionProvider implements Provider {
     return outcome;
   }
 
+  /** What the server says is judged like a token, by the types of RFC 7662 §2.2; null is how some servers leave a member out. */
   #judge(claims: Readonly<Record<string, unknown>>, now: number): Identity | Refusal {
     const { issuer, audience } = this.#config;
-    const expiresAt = typeof claims.exp === 'number' ? claims.exp * 1000 : Number.POSITIVE_INFINITY;
+    const { exp = null, nbf = null, iss, aud } = claims;
+    if ((exp !== null && !isTime(exp)) || (nbf !== null && !isTime(nbf))) return refusals.CLAIMS;
+    const expiresAt = exp === null ? Number.POSITIVE_INFINITY : exp * 1000;
     if (now >= expiresAt) return refusals.EXPIRED;
-    if (issuer && !issuer.includes(String(claims.iss))) return refusals.ISSUER;
-    if (audience && ![claims.aud].flat().some((one) => audience.includes(String(one))))
-      return refusals.AUDIENCE;
+    if (nbf !== null && now + SKEW_MS < nbf * 1000) return refusals.NOT_YET;
+    if (issuer && !(typeof iss === 'string' && issuer.includes(iss))) return refusals.ISSUER;
+    if (audience && !isExpectedAudience(aud, audience)) return refusals.AUDIENCE;
     return identityOf(claims, {
       method: 'introspection',
       provider: this.name,

@@ -108,7 +108,7 @@ export class Outfit {
         if (action === 'keys') return endpoints.keysEndpoint(introduction?.jwks ?? '{"keys":[]}');
         const sessions = [...kept].filter(([, { provider }]) => provider.method === 'session');
         const chosen = name ?? sessions[0]?.[0] ?? '';
-        return endpoints.sessionEndpoint(action, provider(chosen) as SessionProvider);
+        return endpoints.sessionEndpoint(action, provider(chosen) as SessionProvider, this.#env.audit);
       },
     };
   }

@@ -20,7 +20,11 @@ beforeAll(async () => {
       },
     },
     routes: [
-      { name: 'callback', match: { path: '/auth/callback' }, builtin: 'callback' },
+      ...['callback', 'refresh', 'session'].map((action) => ({
+        name: action,
+        match: { path: `/auth/${action}` },
+        builtin: action,
+      })),
       guarded('/bearer', 'ours'),
       guarded('/opaque', 'tokens'),
       guarded('/key', 'partners'),
@@ -92,6 +96,24 @@ it('names missing scopes, as far as they are missing', async () => {
 it.each(['/needs', '/permitted'])('says insufficient_scope for roles and permissions: %s', async (path) => {
   const { status, challenge } = await premises.refusal(path, { token: tokenOf() });
   expect({ status, challenge }).toEqual({ status: 403, challenge: `${BEARER}, error="insufficient_scope"` });
+});
+
+it.each([
+  ['POST', '/auth/refresh', {}, 'UNAUTHENTICATED', 'missing'],
+  ['POST', '/auth/refresh', { cookie: '__Host-sid=bad' }, 'INVALID_SESSION', 'unknown'],
+  ['GET', '/auth/session', {}, 'UNAUTHENTICATED', 'missing'],
+  ['GET', '/auth/session', { cookie: '__Host-sid=bad' }, 'INVALID_SESSION', 'unknown'],
+])('asks for a session at its own endpoints, too: %s %s %j', async (method, path, headers, code, reason) => {
+  const answer = await premises.refusal(path, { method, headers });
+  expect(answer).toEqual({ status: 401, code, challenge: COOKIE });
+  expect((await premises.audited({ event: 'auth.refused', path, reason })).provider).toBe('web');
+});
+
+it('says nothing of credentials to a page of another site that wants to end a session', async () => {
+  const headers = { origin: 'https://evil.example' };
+  const answer = await premises.refusal('/auth/refresh', { method: 'POST', headers });
+  expect(answer).toEqual({ status: 403, code: 'FORBIDDEN', challenge: undefined });
+  expect((await premises.audited({ event: 'auth.refused', reason: 'foreign' })).path).toBe('/auth/refresh');
 });
 
 it('is a problem document with the id of the request', async () => {

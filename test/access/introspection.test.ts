@@ -98,6 +98,28 @@ describe('an active token', () => {
     await expectRefused(premises, 'no-audience');
     said({ iss: 'https://evil.example.com', aud: 'a' });
     await expectRefused(premises, 'other-issuer');
+    said({ iss: ['https://id.example.com'], aud: 'a' });
+    await expectRefused(premises, 'list-of-issuers');
+    said({ iss: 'https://id.example.com', aud: [['a']] });
+    await expectRefused(premises, 'list-of-lists');
+  });
+
+  it('without an end is good for its ttl, however the server says so', async () => {
+    const { issuer, premises } = await open();
+    issuer.faults.set(PATH, { body: JSON.stringify({ active: true, sub: 'alice', exp: null, nbf: null }) });
+    await premises.pass('/a', { token: 'opaque' });
+  });
+
+  it.each([
+    ['exp', '1'],
+    ['exp', '9999999999'],
+    ['exp', [9_999_999_999]],
+    ['nbf', '1'],
+    ['nbf', Math.floor(Date.now() / 1000) + 3600],
+  ])('is not let in when its %s is %j', async (claim, value) => {
+    const { issuer, premises } = await open();
+    issuer.faults.set(PATH, { body: JSON.stringify({ active: true, sub: 'alice', [claim]: value }) });
+    await expectRefused(premises, 'opaque');
   });
 });
 

@@ -146,6 +146,10 @@ describe('the command line, while the gateway does not run', () => {
     await keyCommand(file, 'revoke', kept.id);
     const again = await startGateway(null, { file });
     expect((await askAt(again.url, '/a', { key: kept.key })).status).toBe(401);
+    // Whoever runs next has it in the audit log.
+    await gateway.logged(({ event, key }) => event === 'admin.key.revoke' && key === dead.id);
+    await again.logged(({ event, key }) => event === 'admin.key.revoke' && key === kept.id);
+    expect(again.log.filter(({ event }) => String(event).startsWith('admin.'))).toHaveLength(1);
   });
 
   it('says what is wrong, and where', async () => {

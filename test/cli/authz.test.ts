@@ -91,6 +91,7 @@ describe('a case', () => {
     ['as: anonymous, method: GET, path: /open/x, expect: allow'],
     ['as: anonymous, method: POST, path: /open/x, expect: deny, reason: method'],
     ['as: anonymous, method: TRACE, path: /open/x, expect: deny, reason: method'],
+    ['as: { user: alice }, method: get, path: /policy, expect: deny, reason: method'],
     ['as: anonymous, method: GET, path: /guests, expect: allow'],
     [
       'as: { user: a, claims: { desk: fx } }, method: GET, path: /guests, headers: { X-Desk: fx }, expect: allow',

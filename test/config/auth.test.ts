@@ -135,6 +135,29 @@ describe('a route', () => {
     expect(route('{ anyOf: [internal, anonymous] }')).toEqual([]);
   });
 
+  it.each(['{ anyOf: [anonymous, internal] }', '[anonymous, internal]'])(
+    'is warned of ways in that are never asked: %s',
+    (auth) => {
+      const text = (written: string) =>
+        `auth: { providers: { ${INTERNAL} } }\nroutes: [{ name: a, match: { path: /a }, respond: {}, auth: ${written} }]\n`;
+      expect(warningsIn(text(auth))).toEqual([
+        expect.stringContaining('"anonymous" lets everybody in before internal is asked'),
+      ]);
+      expect(warningsIn(text('[internal, anonymous]'))).toEqual([]);
+      expect(warningsIn(text('anonymous'))).toEqual([]);
+    },
+  );
+
+  it.each(['X-User-Id', 'x-user-roles', 'X_Consumer_Id', 'X-Auth_Method'])(
+    'maps no claim to a header that says who is calling: %s',
+    (name) => {
+      expect(route(`{ anyOf: [internal], claims: { ${name}: email } }`)).toEqual([
+        expect.stringContaining(`"${name}" is where Sluice itself says who is calling`),
+      ]);
+      expect(route(`{ anyOf: [internal], claims: { ${name}-2: email } }`)).toEqual([]);
+    },
+  );
+
   it('says how callers come in, and in one way', () => {
     expect(route('{ roles: [a] }')).toEqual([expect.stringContaining('nothing says how callers come in')]);
     expect(route('{ anyOf: [internal], allOf: [internal] }')).toEqual([

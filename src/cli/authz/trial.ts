@@ -1,9 +1,10 @@
 /** Judges cases as the gateway would: finds the route, then passes its door. Nothing goes over the network. */
-import type { Route } from '../../config/build.js';
+import { namedMethods, type Route } from '../../config/build.js';
 import type { AuthOptions } from '../../config/schema/filters/auth.js';
 import type { RouteConfig } from '../../config/schema/route.js';
 import type { Config } from '../../config/schema.js';
 import { Exchange } from '../../exchange.js';
+import { isPlainMethod } from '../../listen/method.js';
 import { NO_OVERLOAD } from '../../overload/overload.js';
 import { allowedServices, serviceParameter } from '../../route/dynamic.js';
 import { normalHost } from '../../route/host.js';
@@ -42,6 +43,8 @@ export class Trial {
   readonly #table: RouteTable<TriedRoute>;
   readonly #lookalikes: Lookalikes<TriedRoute>;
   readonly #roles: RoleTable;
+  /** As the gateway knows them. */
+  readonly #methods: ReadonlySet<string> | null;
   readonly #doors = new Map<RouteConfig, Door | null>();
   /** What providers and decision points of the door are asked about. */
   #current: { readonly tried: Case; readonly way: string | null } | null = null;
@@ -53,12 +56,15 @@ export class Trial {
     this.#table = new RouteTable(routes);
     this.#lookalikes = new Lookalikes(routes.filter(({ guarded }) => guarded));
     this.#roles = new RoleTable(config.auth.roles);
+    this.#methods = routes.some(({ guarded }) => guarded) ? namedMethods(config) : null;
   }
 
   /** One after the other: the door of a route is asked about one case at a time. */
   async judge(tried: Case): Promise<Verdict> {
     const x = exchangeOf(tried);
     if (x.path === '') return refused('path', null, pathFault(tried.path));
+    if (!isPlainMethod(x.method, this.#methods))
+      return refused('method', null, 'A method is written in capitals.');
     const route = NEVER_FORWARDED.has(x.method) ? null : this.#table.find(x, x);
     if (route === null) {
       const otherMethods = x.allow.length > 0 || NEVER_FORWARDED.has(x.method);

@@ -26,9 +26,11 @@ const create: SubCommand = {
   options: { ...CHANGE, ...RECORD_OPTIONS },
   operands: ['NAME'],
   run: (input) =>
-    withStore(input, async (store, { plans }) => {
+    withStore(input, async (store, { plans }, note) => {
       const consumers = new Consumers(store, Date.now, () => Object.keys(plans));
-      print(await consumers.create(input.operands[0], changeIn(input)), input.flag('json'));
+      const created = await consumers.create(input.operands[0], changeIn(input));
+      await note({ event: 'admin.consumer.create', consumer: created.name });
+      print(created, input.flag('json'));
     }),
 };
 
@@ -74,9 +76,11 @@ const update: SubCommand = {
     if (input.flag('enable') && input.flag('disable')) throw new UsageError('--enable and --disable at once');
     const change = changeIn(input);
     if (Object.keys(change).length === 0) throw new UsageError('nothing to change is given');
-    return withStore(input, async (store, { plans }) => {
+    return withStore(input, async (store, { plans }, note) => {
       const consumers = new Consumers(store, Date.now, () => Object.keys(plans));
-      print(await consumers.update(input.operands[0], change), input.flag('json'));
+      const updated = await consumers.update(input.operands[0], change);
+      await note({ event: 'admin.consumer.update', consumer: updated.name, changed: Object.keys(change) });
+      print(updated, input.flag('json'));
     });
   },
 };
@@ -88,9 +92,10 @@ const remove: SubCommand = {
   options: RECORD_OPTIONS,
   operands: ['NAME'],
   run: (input) =>
-    withStore(input, async (store) => {
+    withStore(input, async (store, _config, note) => {
       const [name] = input.operands;
       const removed = await new Consumers(store).remove(name);
+      await note({ event: 'admin.consumer.remove', consumer: name, ...removed });
       if (input.flag('json')) printJson({ name, ...removed });
       else process.stdout.write(`${name} is removed; keys revoked: ${removed.keysRevoked}\n`);
     }),

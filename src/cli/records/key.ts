@@ -1,4 +1,5 @@
 import { ApiKeys, type KeyView, type NewKey } from '../../services/records/api-keys.js';
+import type { Notice } from '../../services/records/notices.js';
 import { type CommandGroup, type Option, type SubCommand, UsageError } from '../command.js';
 import {
   momentOption,
@@ -54,7 +55,7 @@ stored and cannot be shown again. A running gateway takes it within a second. A 
   },
   run(input) {
     const expiresAt = momentOption(input, 'expires');
-    return withStore(input, async (store, { plans }) => {
+    return withStore(input, async (store, { plans }, note) => {
       const keys = new ApiKeys(store, Date.now, () => Object.keys(plans));
       const { created, consumerCreated } = await keys.create({
         consumer: input.needed('consumer'),
@@ -68,6 +69,8 @@ stored and cannot be shown again. A running gateway takes it within a second. A 
       });
       if (consumerCreated) remark(`There was no consumer "${created.consumer}": it has been made.`);
       showNew(created, input.flag('json'));
+      if (consumerCreated) await note({ event: 'admin.consumer.create', consumer: created.consumer });
+      await note(about('create', created));
     });
   },
 };
@@ -116,9 +119,11 @@ const update: SubCommand = {
     const given = { plan: input.text('plan'), name: input.text('name') };
     const change = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     if (Object.keys(change).length === 0) throw new UsageError('nothing to change is given');
-    return withStore(input, async (store, { plans }) => {
+    return withStore(input, async (store, { plans }, note) => {
       const keys = new ApiKeys(store, Date.now, () => Object.keys(plans));
-      print(await keys.update(input.operands[0], change), input.flag('json'));
+      const updated = await keys.update(input.operands[0], change);
+      await note({ ...about('update', updated), changed: Object.keys(change) });
+      print(updated, input.flag('json'));
     });
   },
 };
@@ -135,8 +140,10 @@ const rotate: SubCommand = {
   operands: ['ID'],
   run(input) {
     const graceMs = spanOption(input, 'grace');
-    return withStore(input, async (store) => {
-      showNew(await new ApiKeys(store).rotate(input.operands[0], graceMs), input.flag('json'));
+    return withStore(input, async (store, _config, note) => {
+      const rotated = await new ApiKeys(store).rotate(input.operands[0], graceMs);
+      showNew(rotated, input.flag('json'));
+      await note(about('rotate', rotated));
     });
   },
 };
@@ -149,8 +156,10 @@ const revoke: SubCommand = {
   options: RECORD_OPTIONS,
   operands: ['ID'],
   run: (input) =>
-    withStore(input, async (store) => {
-      print(await new ApiKeys(store).revoke(input.operands[0]), input.flag('json'));
+    withStore(input, async (store, _config, note) => {
+      const revoked = await new ApiKeys(store).revoke(input.operands[0]);
+      await note(about('revoke', revoked));
+      print(revoked, input.flag('json'));
     }),
 };
 
@@ -158,6 +167,10 @@ export const key: CommandGroup = {
   description: `Manages API keys in the store that the configuration names (data, redis), whether the gateway runs or not.`,
   commands: { create, list, show, update, rotate, revoke },
 };
+
+function about(what: string, { id, consumer }: KeyView): Notice {
+  return { event: `admin.key.${what}`, key: id, consumer };
+}
 
 function showNew(created: NewKey, asJson: boolean): void {
   if (asJson) {

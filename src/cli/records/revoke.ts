@@ -40,11 +40,15 @@ worker of any machine takes them a second later, and their open WebSockets are c
     if (user === undefined && (lift || bannedMs !== undefined))
       throw new UsageError('--ban-until and --lift go with --user');
     if (lift && bannedMs !== undefined) throw new UsageError('give --ban-until or --lift');
-    return withStore(input, async (store, { auth }) => {
+    return withStore(input, async (store, { auth }, note) => {
       const provider = input.needed('provider');
       checkProvider(provider, auth.providers);
       const revocations = new RevocationList(store);
-      if (lift) return await liftBan(revocations, provider, user as string, input.flag('json'));
+      if (lift) {
+        await liftBan(revocations, provider, user as string, input.flag('json'));
+        await note({ event: 'admin.user.unban', provider, user });
+        return;
+      }
       const done =
         user !== undefined
           ? { provider, user, before: await revocations.revokeUser(provider, user, secondsOf(bannedMs)) }
@@ -53,6 +57,9 @@ worker of any machine takes them a second later, and their open WebSockets are c
               tokenId,
               until: await revocations.revokeToken(provider, tokenId as string, secondsOf(untilMs)),
             };
+      const ban = bannedMs === undefined ? {} : { banUntil: secondsOf(bannedMs) };
+      if (user === undefined) await note({ event: 'admin.token.revoke', provider, tokenId });
+      else await note({ event: 'admin.user.revoke', provider, user, ...ban });
       if (input.flag('json')) printJson(done);
       else
         process.stdout.write(

@@ -1,5 +1,7 @@
 /** What the commands about keys and consumers share: the store that the configuration names, and how they answer. */
+import { userInfo } from 'node:os';
 import type { Config } from '../../config/schema.js';
+import { leaveNotice, type Notice } from '../../services/records/notices.js';
 import { RecordFault } from '../../services/records/record-fault.js';
 import { MOMENTS, momentIn, SPANS, spanIn } from '../../services/records/time-words.js';
 import type { RecordStore } from '../../services/store/record-store.js';
@@ -13,13 +15,16 @@ export const RECORD_OPTIONS = {
   json: { type: 'boolean', description: 'Print JSON instead.' },
 } satisfies Record<string, Option>;
 
+/** Tells the gateway what was changed, for its audit log. */
+export type Note = (change: Notice) => Promise<void>;
+
 /**
  * Runs what is to be done with the store, whether the gateway runs or not. What cannot be done is said on standard error;
  * resolves with the exit code.
  */
 export async function withStore(
   input: Input,
-  action: (store: RecordStore, config: Config) => Promise<void> | void,
+  action: (store: RecordStore, config: Config, note: Note) => Promise<void> | void,
 ): Promise<number> {
   const file = input.needed('config');
   const config = readConfiguration(file);
@@ -33,7 +38,8 @@ export async function withStore(
     const { data, redis } = config;
     const store = await openStore({ data, redis, log: STDERR, now: Date.now, follow: false });
     try {
-      await action(store, config);
+      const by = { remote: 'command line', operator: operatorName() };
+      await action(store, config, (change) => leaveNotice(store, { ...change, ...by }, Date.now()));
     } finally {
       await store.close();
     }
@@ -42,6 +48,16 @@ export async function withStore(
     if (!(error instanceof RecordFault) && !(error instanceof StoreFault)) throw error;
     complain(error.message);
     return FAILED;
+  }
+}
+
+/** Who is logged in to this machine. */
+function operatorName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as somebody whom it does not know.
+    return String(process.getuid?.() ?? 'unknown');
   }
 }
 

@@ -8,7 +8,7 @@ import type { Path } from '../mistakes.js';
 import type { AuthConfig, JwtConfig, SessionConfig } from '../schema/auth.js';
 import type { FilterOptions } from '../schema/route.js';
 import { checkKeys, checkSigningKey, isHmac } from './auth-keys.js';
-import { checkClaimHeader } from './headers.js';
+import { checkClaimHeader, checkMappedHeader } from './headers.js';
 import type { Report } from './report.js';
 
 type Auth = NonNullable<FilterOptions['auth']>;
@@ -184,6 +184,13 @@ function checkDoor(
       });
     }
   }
+  const open = options.anyOf?.indexOf(ANONYMOUS) ?? -1;
+  if (options.anyOf !== undefined && open >= 0 && open < options.anyOf.length - 1) {
+    report.warning({
+      path: report.written([...path, 'anyOf', open], [...path, open], path),
+      message: `"anonymous" lets everybody in before ${options.anyOf.slice(open + 1).join(', ')} is asked: it stands at the end`,
+    });
+  }
   if ((options.anyOf === undefined) === (options.allOf === undefined)) {
     const both = options.anyOf !== undefined;
     report.mistake({
@@ -201,8 +208,7 @@ function checkDoor(
       suggestion: didYouMean(options.decision, decisions),
     });
   }
-  for (const name of Object.keys(options.claims))
-    checkClaimHeader(name, [...path, 'claims', name], 'key', report);
+  for (const name of Object.keys(options.claims)) checkMappedHeader(name, [...path, 'claims', name], report);
   checkPermissions(options.permissions, [...path, 'permissions'], report);
   for (const [method, { permissions }] of Object.entries(options.methods ?? {})) {
     checkPermissions(permissions, [...path, 'methods', method, 'permissions'], report);

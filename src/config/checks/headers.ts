@@ -1,3 +1,4 @@
+import { IDENTITY_HEADERS } from '../../services/introduction.js';
 import { templateFault, variableNames } from '../../template.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Path } from '../mistakes.js';
@@ -55,6 +56,18 @@ export function checkRespondHeaders(
   report: Report,
 ): void {
   for (const name of Object.keys(headers)) refuseOwn(name, 'response', [...path, name], 'key', report);
+}
+
+/** A header that a claim is mapped to. Under a name of ours, services would see two values and believe either. */
+export function checkMappedHeader(name: string, path: Path, report: Report): void {
+  const own = IDENTITY_HEADERS.find((header) => header === name.toLowerCase().replaceAll('_', '-'));
+  if (own === undefined) return checkClaimHeader(name, path, 'key', report);
+  report.mistake({
+    path,
+    at: 'key',
+    message: `"${name}" is where Sluice itself says who is calling`,
+    expected: 'another name, or `claims` of the provider, which say who the user is',
+  });
 }
 
 /** Headers under which services learn who is calling. */

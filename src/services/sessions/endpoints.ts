@@ -3,8 +3,8 @@ import * as failures from '../../errors.js';
 import type { Answer, Exchange } from '../../exchange.js';
 import type { Stage, Verdict } from '../../pipeline.js';
 import { decodeParameter, queryValue } from '../../template.js';
-import type { BuiltinAction } from '../access.js';
-import { isIdentity } from '../identity.js';
+import type { Access, BuiltinAction } from '../access.js';
+import { isIdentity, type Refusal } from '../identity.js';
 import { cookieOf, sessionCookie } from './cookies.js';
 import { originOf, type SessionProvider } from './session-provider.js';
 
@@ -13,14 +13,31 @@ const LOCAL_PATH = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/;
 
 const NO_STORE = ['cache-control', 'no-store'] as const;
 
+/** Callers who are not let in: why, for the audit log and for them. */
+type TurnAway = (x: Exchange, refusal: Refusal) => Verdict;
+
+const MISSING: Refusal = { failure: failures.UNAUTHENTICATED, reason: 'missing' };
+const ENDED: Refusal = { failure: failures.INVALID_SESSION, reason: 'ended' };
+const FOREIGN: Refusal = { failure: failures.FORBIDDEN, reason: 'foreign' };
+const UNAVAILABLE: Refusal = { failure: failures.AUTH_UNAVAILABLE, reason: 'unavailable' };
+
 /** The stage behind a builtin of a session provider. */
-export function sessionEndpoint(action: Exclude<BuiltinAction, 'keys'>, provider: SessionProvider): Stage {
+export function sessionEndpoint(
+  action: Exclude<BuiltinAction, 'keys'>,
+  provider: SessionProvider,
+  audit: Access['audit'],
+): Stage {
+  const turnAway: TurnAway = (x, { failure, reason }) => {
+    if (failure.status === 401) x.challenge = provider.challenge;
+    audit(x, { event: 'auth.refused', provider: provider.name, reason });
+    return x.refuse(failure);
+  };
   const stages: Record<typeof action, (x: Exchange) => Promise<Verdict>> = {
     login: (x) => login(x, provider),
     callback: (x) => callback(x, provider),
-    refresh: (x) => refresh(x, provider),
-    logout: (x) => logout(x, provider),
-    session: (x) => session(x, provider),
+    refresh: (x) => refresh(x, provider, turnAway),
+    logout: (x) => logout(x, provider, turnAway),
+    session: (x) => session(x, provider, turnAway),
   };
   const allowed = action === 'refresh' || action === 'logout' ? ['POST'] : ['GET', 'HEAD'];
   const run = stages[action];
@@ -70,15 +87,15 @@ async function callback(x: Exchange, provider: SessionProvider): Promise<Verdict
   });
 }
 
-async function refresh(x: Exchange, provider: SessionProvider): Promise<Verdict> {
-  if (isForeign(x, provider)) return x.refuse(failures.FORBIDDEN);
+async function refresh(x: Exchange, provider: SessionProvider, turnAway: TurnAway): Promise<Verdict> {
+  if (isForeign(x, provider)) return turnAway(x, FOREIGN);
   const known = await provider.authenticate(x);
-  if (known === null) return x.refuse(failures.UNAUTHENTICATED);
-  if (!isIdentity(known)) return x.refuse(known.failure);
+  if (known === null) return turnAway(x, MISSING);
+  if (!isIdentity(known)) return turnAway(x, known);
   const sid = cookieOf(x, provider.config.cookie) as string;
   const renewed = await provider.ask('refreshSession', { sid, rotate: true }).catch(() => null);
   if (renewed?.result !== 'ok') {
-    return x.refuse(renewed?.result === 'ended' ? failures.INVALID_SESSION : failures.AUTH_UNAVAILABLE);
+    return turnAway(x, renewed?.result === 'ended' ? ENDED : UNAVAILABLE);
   }
   const { idleUntil, absoluteUntil } = renewed;
   const body = {
@@ -88,8 +105,8 @@ async function refresh(x: Exchange, provider: SessionProvider): Promise<Verdict>
   return x.answer(json(body, setCookies([sessionCookie(provider.config.cookie, renewed.sid)])));
 }
 
-async function logout(x: Exchange, provider: SessionProvider): Promise<Verdict> {
-  if (isForeign(x, provider)) return x.refuse(failures.FORBIDDEN);
+async function logout(x: Exchange, provider: SessionProvider, turnAway: TurnAway): Promise<Verdict> {
+  if (isForeign(x, provider)) return turnAway(x, FOREIGN);
   const { cookie, login } = provider.config;
   const sid = cookieOf(x, cookie);
   if (typeof sid !== 'string') return x.refuse(failures.DUPLICATE_CREDENTIALS);
@@ -106,10 +123,10 @@ async function logout(x: Exchange, provider: SessionProvider): Promise<Verdict> 
   return x.answer({ status: 303, headers: ['location', location, ...NO_STORE, ...gone], body: '' });
 }
 
-async function session(x: Exchange, provider: SessionProvider): Promise<Verdict> {
+async function session(x: Exchange, provider: SessionProvider, turnAway: TurnAway): Promise<Verdict> {
   const known = await provider.authenticate(x);
-  if (known === null) return x.refuse(failures.UNAUTHENTICATED);
-  if (!isIdentity(known)) return x.refuse(known.failure);
+  if (known === null) return turnAway(x, MISSING);
+  if (!isIdentity(known)) return turnAway(x, known);
   const { user, roles, scopes, expiresAt } = known;
   return x.answer(json({ user, roles, scopes, ends_at: new Date(expiresAt).toISOString() }, []));
 }

@@ -4,7 +4,15 @@
  */
 
 /** What a record is; each kind has its own ids. */
-export type RecordKind = 'consumer' | 'key' | 'used' | 'revocation' | 'session' | 'user-session' | 'secret';
+export type RecordKind =
+  | 'consumer'
+  | 'key'
+  | 'used'
+  | 'revocation'
+  | 'session'
+  | 'user-session'
+  | 'secret'
+  | 'notice';
 
 /** For workers: they only read. */
 export interface RecordReader {

@@ -59,7 +59,8 @@ export function identityOf(claims: Claims, parts: IdentityParts): Identity {
   });
 }
 
-function isTime(value: unknown): value is number {
+/** RFC 7519 §2, NumericDate. */
+export function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= LAST_SECOND;
 }
 
@@ -67,9 +68,9 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((member) => typeof member === 'string');
 }
 
-function isExpectedAudience(aud: string | string[] | undefined, expected: readonly string[]): boolean {
-  if (aud === undefined) return false;
-  return typeof aud === 'string' ? expected.includes(aud) : aud.some((one) => expected.includes(one));
+export function isExpectedAudience(aud: unknown, expected: readonly string[]): boolean {
+  if (typeof aud === 'string') return expected.includes(aud);
+  return Array.isArray(aud) && aud.some((one) => expected.includes(one));
 }
 
 /** Some issuers number their users. */

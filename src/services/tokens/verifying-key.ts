@@ -1,5 +1,6 @@
 /** Keys that tokens are checked with, each bound to one algorithm (RFC 8725 §3.1). */
 import {
+  type AsymmetricKeyDetails,
   createHmac,
   createPublicKey,
   createSecretKey,
@@ -135,7 +136,7 @@ export function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, alg
     case 'rsa':
       return algorithm.startsWith('RS') || algorithm.startsWith('PS');
     case 'rsa-pss':
-      return algorithm.startsWith('PS');
+      return algorithm.startsWith('PS') && allowsHash(asymmetricKeyDetails, Number(algorithm.slice(2)));
     case 'ec':
       return asymmetricKeyDetails?.namedCurve === CURVES[algorithm];
     case 'ed25519':
@@ -144,6 +145,13 @@ export function fits({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, alg
     default:
       return false;
   }
+}
+
+/** A key for PSS may name the one hash it is for, and the least salt (RFC 4055 §3.1). That of tokens is as long as the hash (RFC 7518 §3.5). */
+function allowsHash(details: AsymmetricKeyDetails | undefined, bits: number): boolean {
+  const { hashAlgorithm, mgf1HashAlgorithm, saltLength = 0 } = details ?? {};
+  const fitting = [undefined, `sha${bits}`];
+  return fitting.includes(hashAlgorithm) && fitting.includes(mgf1HashAlgorithm) && saltLength <= bits / 8;
 }
 
 function textFor(algorithm: Algorithm, key: KeyObject): string {

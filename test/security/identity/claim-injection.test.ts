@@ -122,6 +122,9 @@ describe('a claim', () => {
       ['bob ', 'bob%20'],
       [' bob', '%20bob'],
       ['bob\u0000', 'bob%00'],
+      ['bob\ud800', 'bob\udfff'],
+      ['bob\ud800', 'bob\ufffd'],
+      ['bob\ud800', 'bob%uD800'],
     ];
     for (const [one, other] of pairs) {
       const [first, second] = [await fieldsFor({ sub: one }), await fieldsFor({ sub: other })];

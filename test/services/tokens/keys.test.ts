@@ -40,6 +40,20 @@ describe('keys of the configuration', () => {
     expect(bound({ algorithms: ['RS256'], publicKey: { file: file(pem(RS256)) } })).toEqual(['RS256']);
   });
 
+  it('for PSS alone are bound to the hash and the salt that they name', () => {
+    const pssPem = (options: object) =>
+      generateKeyPairSync('rsa-pss', { modulusLength: 2048, ...options })
+        .publicKey.export({ type: 'spki', format: 'pem' })
+        .toString();
+    const algorithms = ['PS256', 'PS384', 'PS512'];
+    expect(bound({ algorithms, publicKey: pssPem({}) })).toEqual(['PS256']);
+    const sha512 = { hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha512', saltLength: 64 };
+    expect(bound({ algorithms, publicKey: pssPem(sha512) })).toEqual(['PS512']);
+    for (const odd of [sha512, { ...sha512, hashAlgorithm: 'sha256' }, { saltLength: 33 }]) {
+      expect(() => bound({ algorithms: ['PS256'], publicKey: pssPem(odd) })).toThrow('fits none of PS256');
+    }
+  });
+
   const privatePem = ES256.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const shortPem = short.publicKey.export({ type: 'spki', format: 'pem' }).toString();
   it.each([

@@ -52,7 +52,8 @@ function tokenAt(text: string, at: number): Token {
   end = endOf(SYMBOL, text, at);
   if (end > at) return word('symbol', end);
   if (first === '.') throw new Faulty({ at, end: at + 1 }, 'a dot is followed by a name');
-  throw new Faulty({ at, end: at + 1 }, `"${first}" has no meaning here`, MEANT[first]);
+  const sign = String.fromCodePoint(text.codePointAt(at) as number);
+  throw new Faulty({ at, end: at + sign.length }, `"${sign}" has no meaning here`, MEANT[sign]);
 }
 
 function quoted(text: string, at: number, quote: string): Token {

@@ -52,6 +52,7 @@ describe('a fault says what and where', () => {
     ['user ==', 'the condition ends where a value is expected', ''],
     ["user == 'a", "a text begins with ' and has no end", "'a"],
     ["user = 'a'", '"=" has no meaning here', '='],
+    ["user == '🙂' && 🙂 == user", '"🙂" has no meaning here', '🙂'],
     ["user == 'a' & true", '"&" has no meaning here', '&'],
     ["user == 'a' and true", '"and" stands where the end, && or || is expected', 'and'],
     ["user == 'a' == true", 'comparisons are joined by && or ||', '=='],
