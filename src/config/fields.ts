@@ -6,7 +6,7 @@ import { checkPattern } from '../route/predicates.js';
 import { reject } from './units.js';
 
 /** RFC 9110 §5.6.2: what methods and field names are made of. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** RFC 9110 §5.5: a field value has no control characters but the tab. */
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
