@@ -130,8 +130,11 @@ describe('a handshake that is none', () => {
     const before = service.handshakes.length;
     const client = await dial(gateway.url, '/game/x', fields, line);
     expect(statusOf(client.head)).toBe(status);
-    if (status === 426) expect(client.head.toLowerCase()).toContain('sec-websocket-version: 13');
     expect(service.handshakes.length).toBe(before);
+    if (status !== 426) return;
+    expect(client.head.toLowerCase()).toContain('sec-websocket-version: 13');
+    // RFC 9110 §15.5.22 and §7.8.
+    expect(client.head.toLowerCase()).toMatch(/\r\nupgrade: websocket\r\nconnection: upgrade\r\n/);
   });
 
   it('is refused in HTTP/1.0', async () => {
