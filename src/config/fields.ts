@@ -192,6 +192,14 @@ export function headerValue() {
   });
 }
 
+/** A URL or a path that may name variables of the request (RFC 9110 §10.2.2: a URI reference has no white space). */
+export function location() {
+  return headerValue().superRefine((value, context) => {
+    if (value === '' || /\s/.test(value))
+      reject(context, `"${value}" is no URL`, 'a URL or a path, spaces written as %20');
+  });
+}
+
 /** `example.com` or `*.example.com`, without a port. Output: lower case. */
 export function hostPattern() {
   return z.string({ error: 'a host' }).transform((value, context) => {
