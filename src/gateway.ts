@@ -147,7 +147,7 @@ export class Gateway implements ClientEvents, Outcome, SocketEnd {
     } catch (error) {
       return this.onCrashed(x, error);
     }
-    // The service answers without waiting for the rest of the body.
+    if (this.#draining) x.closing = true;
     if (x.body !== null && !x.body.complete) leaveBody(x, x.body);
     x.client.begin(length);
   }

@@ -1,9 +1,11 @@
+import { TOKEN } from '../config/fields.js';
 import type { RouteConfig } from '../config/schema/route.js';
 import type { Config } from '../config/schema.js';
 import { allowedServices, serviceParameter } from '../route/dynamic.js';
 import { normalHost } from '../route/host.js';
 import { explain as explainRequest, formatExplanation } from '../route/inspect/explain.js';
-import { canonicalPath, hasEncodedSlash, pathFault } from '../route/path.js';
+import { canonicalPath, hasEncodedSlash, pathFault, validQuery } from '../route/path.js';
+import { NEVER_FORWARDED } from '../route/why-none.js';
 import { CONFIG_OPTION, type Command, FAILED, OK, UsageError } from './command.js';
 import { readConfiguration } from './configuration.js';
 
@@ -29,14 +31,21 @@ request, else 1.`,
     const target = readTarget(url);
     const config = readConfiguration(input.needed('config'));
     if (config === null) return FAILED;
-    if (method === 'TRACE') return refuse('405, TRACE is refused whatever the route');
+    const authority = headers.get('host') ?? target.host;
+    const host = normalHost(authority);
     const path = canonicalPath(target.path);
+    // In the order in which the gateway looks at them.
+    if (!TOKEN.test(method)) return refuse(`400, "${method}" is not a method`);
+    if (host === '') return refuse(`400, "${authority}" is not a host`);
     if (path === '') return refuse(`400, ${pathFault(target.path)}`);
+    if (!validQuery(target.query))
+      return refuse('400, The query holds a character that must be percent-encoded.');
+    if (NEVER_FORWARDED.has(method)) return refuse(`405, ${method} is refused whatever the route`);
     const explanation = explainRequest(config.routes, {
       method,
       path,
       query: target.query,
-      host: normalHost(headers.get('host') ?? target.host),
+      host,
       header: (name) => headers.get(name),
     });
     const taken = explanation.route && config.routes[explanation.route.index];

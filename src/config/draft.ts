@@ -73,22 +73,28 @@ function salvage<S extends z.ZodType>(part: S, value: unknown): z.output<S> | un
   for (;;) {
     const result = part.safeParse(rest, { error: expectation });
     if (result.success) return result.data;
+    const gone: Path[] = [];
     for (const { path } of result.error.issues.flatMap((issue) => explain(issue, rest))) {
-      if (!takeOut(rest, path)) return undefined;
+      // Of several mistakes in one list, the first has taken the list out.
+      if (gone.some((taken) => taken.every((step, i) => step === path[i]))) continue;
+      const taken = takeOut(rest, path);
+      if (taken === null) return undefined;
+      gone.push(taken);
     }
   }
 }
 
 /**
- * Takes a value out. In its place the list that it is in, whose indexes would shift, or the mapping that lacks it. False when
- * that would be the root.
+ * Takes a value out. In its place the list that it is in, whose indexes would shift, or the mapping that lacks it. Returns
+ * where what it took was; null when that would be the root.
  */
-function takeOut(root: unknown, path: Path): boolean {
-  if (path.length === 0) return false;
+function takeOut(root: unknown, path: Path): Path | null {
+  if (path.length === 0) return null;
   const holder = valueAt(root, path.slice(0, -1));
   const key = path.at(-1) as PropertyKey;
   if (typeof holder === 'object' && holder !== null && !Array.isArray(holder) && Object.hasOwn(holder, key)) {
-    return delete (holder as Record<PropertyKey, unknown>)[key];
+    delete (holder as Record<PropertyKey, unknown>)[key];
+    return path;
   }
   return takeOut(root, path.slice(0, -1));
 }

@@ -6,7 +6,7 @@ import { checkPattern } from '../route/predicates.js';
 import { reject } from './units.js';
 
 /** RFC 9110 §5.6.2: what methods and field names are made of. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** RFC 9110 §5.5: a field value has no control characters but the tab. */
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
@@ -189,6 +189,14 @@ export function headerValue() {
     } else if (value !== value.trim()) {
       reject(context, 'the value of a header neither begins nor ends with white space');
     }
+  });
+}
+
+/** A URL or a path that may name variables of the request (RFC 9110 §10.2.2: a URI reference has no white space). */
+export function location() {
+  return headerValue().superRefine((value, context) => {
+    if (value === '' || /\s/.test(value))
+      reject(context, `"${value}" is no URL`, 'a URL or a path, spaces written as %20');
   });
 }
 

@@ -5,6 +5,8 @@ import { COLLECT_BYTES } from './body.js';
 
 /** What a client that may come back should wait at least, in seconds. */
 const RETRY_AFTER = '1';
+/** RFC 6455 §4.4, and RFC 9110 §15.5.22: what it would take. */
+const WEBSOCKET_WANTED = ['upgrade', 'websocket', 'connection', 'upgrade', 'sec-websocket-version', '13'];
 
 export function answerOwn(x: Exchange, answer: Answer): void {
   x.status = answer.status;
@@ -30,9 +32,7 @@ export function refuse(x: Exchange, failure: Failure): void {
     x.answerHeaders.push('retry-after', x.retryAfterS === 0 ? RETRY_AFTER : String(x.retryAfterS));
   }
   if (x.challenge !== '') x.answerHeaders.push('www-authenticate', x.challenge);
-  // Both are what it has to name (RFC 9110 §15.5.22, RFC 6455 §4.4).
-  if (failure.status === 426)
-    x.answerHeaders.push('upgrade', 'websocket', 'connection', 'upgrade', 'sec-websocket-version', '13');
+  if (failure.status === 426) x.answerHeaders.push(...WEBSOCKET_WANTED);
   if (failure.status === 405) x.answerHeaders.push('allow', x.allow.join(', '));
   send(x, problem(x, failure));
 }

@@ -183,7 +183,6 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     const x = this.#x;
     this.#phase = RECEIVING;
     this.#headAt = performance.now();
-    (this.#connection as Connection).awaitsHead = false;
     this.#dueIn(this.#timeouts.idle);
     x.status = status;
     this.endpoint.guard?.answered(this, status, this.#headAt - this.startedAt);

@@ -15,6 +15,9 @@ import {
 
 type Connector = ReturnType<typeof buildConnector>;
 
+/** The longest head of an answer, interim or final. */
+export const MAX_HEAD_BYTES = 64 * 1024;
+
 export class Connection {
   readonly #client: Client;
   readonly #endpoint: Endpoint;
@@ -22,7 +25,7 @@ export class Connection {
   busy = true;
   /** Answers it has carried: a connection that carried none before cannot have been closed for idleness. */
   uses = 0;
-  /** Its request is out and no final answer has begun. */
+  /** Its request is out and nothing of a final answer has come. */
   awaitsHead = false;
   /** The socket failed. undici takes a reset for the regular end of an answer without a length. */
   broken = false;
@@ -70,34 +73,52 @@ export class Connection {
         });
         // undici does it between any two requests; the gateway leaves by itself, and two calls are 0.2 us.
         socket.ref = socket.unref = () => socket;
-        this.#skipContinue(socket);
+        this.#skipInterim(socket);
         callback(null, socket);
       });
     };
   }
 
   /**
-   * Some services send `100 Continue` without being asked. Interim answers are to be read over (RFC 9110 §15.2), but
-   * undici treats this one as an attack on a client that did not send `Expect`.
+   * Interim answers are to be read over (RFC 9110 §15.2), and no client of ours could get them. undici takes a
+   * `100 Continue` that nobody has asked for as an attack, wherever it stands: so it sees none but 101. One that has
+   * begun is kept until it is whole.
    */
-  #skipContinue(socket: Socket): void {
+  #skipInterim(socket: Socket): void {
     const read = socket.read.bind(socket);
+    let begun: Buffer | null = null;
     socket.read = (size?: number) => {
       let chunk: Buffer | null = read(size);
-      while (chunk !== null && this.awaitsHead && isContinue(chunk)) {
-        const end = chunk.indexOf('\r\n\r\n');
-        if (end < 0) break;
-        chunk = end + 4 < chunk.length ? chunk.subarray(end + 4) : read(size);
+      while (chunk !== null && this.awaitsHead) {
+        if (begun !== null) chunk = Buffer.concat([begun, chunk]);
+        begun = null;
+        const end = mayBeInterim(chunk) ? chunk.indexOf('\r\n\r\n') : NOT_INTERIM;
+        // Nobody sends an interim head as long as that: undici says so.
+        if (end === NOT_INTERIM || (end < 0 && chunk.length > MAX_HEAD_BYTES)) {
+          this.awaitsHead = false;
+        } else if (end >= 0 && end + 4 < chunk.length) {
+          chunk = chunk.subarray(end + 4);
+        } else {
+          if (end < 0) begun = chunk;
+          chunk = read(size);
+        }
       }
       return chunk;
     };
   }
 }
 
+const NOT_INTERIM = -2;
 const STATUS_AT = 'HTTP/1.1 '.length;
+const INTERIM = 'HTTP/1.1 1';
+/** 101 is a final answer: what follows it is another protocol. */
+const INTERIM_LINE = /^HTTP\/1\.\d 1(?!01)\d\d(?:[ \r]|$)/;
 
-function isContinue(chunk: Buffer): boolean {
-  return chunk[STATUS_AT] === 0x31 && chunk[STATUS_AT + 1] === 0x30 && chunk[STATUS_AT + 2] === 0x30;
+/** The head of an interim answer, or the beginning of what may become one. */
+function mayBeInterim(chunk: Buffer): boolean {
+  if (chunk.length < INTERIM.length + 2)
+    return INTERIM.startsWith(chunk.toString('latin1', 0, INTERIM.length));
+  return chunk[STATUS_AT] === 0x31 && INTERIM_LINE.test(chunk.toString('latin1', 0, INTERIM.length + 3));
 }
 
 /** What undici says of bytes that follow an answer, or come between two: nobody has asked for them. */

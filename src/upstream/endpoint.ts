@@ -3,7 +3,7 @@
  */
 import type { Failure } from '../errors.js';
 import type { EndpointTable } from '../shared/endpoint-table.js';
-import { Connection } from './connection.js';
+import { Connection, MAX_HEAD_BYTES } from './connection.js';
 import type { Guard, Ticket } from './health/guard.js';
 import { buildConnector, type ClientOptions } from './undici.js';
 
@@ -187,7 +187,7 @@ function clientOptions({ keepAliveMs }: EndpointOptions): ClientOptions {
     // Our own deadlines cover these phases, to 20 ms.
     headersTimeout: 0,
     bodyTimeout: 0,
-    maxHeaderSize: 64 * 1024,
+    maxHeaderSize: MAX_HEAD_BYTES,
   };
 }
 

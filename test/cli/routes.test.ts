@@ -71,6 +71,10 @@ describe('sluice explain', () => {
     ['GET', '/a\\b', '400, '],
     ['GET', '/users/a%2Fb', ': 400, route "user" fits but does not accept encoded slashes'],
     ['TRACE', '/', '405, '],
+    ['CONNECT', '/', '405, '],
+    ['G T', '/', '400, "G T" is not a method'],
+    ['GET', 'http://a@b/', '400, "a@b" is not a host'],
+    ['GET', '/?a b', '400, The query'],
   ])('refuses what the gateway refuses: %s %s', (method, url, outcome) => {
     const { code, out } = sluice('explain', '-c', file, method, url);
     expect(code).toBe(1);

@@ -319,4 +319,28 @@ describe('all mistakes of a file', () => {
       '9:34 routes[0].headers.request.set.host',
     ]);
   });
+
+  it('come at once when there are several in one list', () => {
+    const text = [
+      'listen: { port: 9901, trustedProxies: [here, there] }',
+      'admin: 127.0.0.1:9901',
+      'services:',
+      '  quotes: { endpoints: [":1", ":2"], timeouts: { connect: 1 } }',
+      'routes:',
+      '  - name: a',
+      '    match: { path: /a, methods: [get, post] }',
+      '    service: qoutes',
+    ].join('\n');
+    expect(mistakesIn(text).map((line) => line.split('  ').slice(0, 2).join(' '))).toEqual([
+      '1:40 listen.trustedProxies[0]',
+      '1:46 listen.trustedProxies[1]',
+      '2:8 admin',
+      '4:25 services.quotes.endpoints[0]',
+      '4:31 services.quotes.endpoints[1]',
+      '4:59 services.quotes.timeouts.connect',
+      '7:34 routes[0].match.methods[0]',
+      '7:39 routes[0].match.methods[1]',
+      '8:14 routes[0].service',
+    ]);
+  });
 });

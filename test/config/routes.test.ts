@@ -156,6 +156,16 @@ describe('the variables in a value', () => {
     ]);
   });
 
+  it.each(['""', '"x y"', '{ to: "x y" }', '{ to: "" }'])('do not make a URL of %s', (to) => {
+    const [mistake, ...others] = mistakesIn(
+      `routes:\n  - { name: a, match: { path: /a }, redirect: ${to} }\n`,
+    );
+    expect(mistake).toMatch(
+      /^2:\d+ {2}routes\[0\]\.redirect(\.to)? {2}"(x y)?" is no URL; expected a URL or a path/,
+    );
+    expect(others).toEqual([]);
+  });
+
   it('name no parameter in the defaults, which stand for many paths', () => {
     expect(mistakesIn('defaults: { headers: { response: { set: { x-a: "${param.id}" } } } }')).toEqual([
       '1:48  defaults.headers.response.set.x-a  ${param.id} has no meaning for all routes',

@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { launchGateway, startGateway } from '../harness/gateway.ts';
 import { startLoad } from '../harness/load.ts';
+import { connectRaw, get } from '../harness/raw-client.ts';
 import { startService } from '../harness/service.ts';
 
 /** Longer than that within which a repeated signal counts as a copy of the first. */
@@ -84,7 +85,7 @@ test('busy keep-alive clients are told to leave: none of their requests fails', 
   const gateway = await startGateway({ workers: 2, drain: { delay: 0, timeout: '5s' }, routes: [hello] });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const { hostname, port } = new URL(gateway.url);
-  const get = () =>
+  const ask = () =>
     new Promise<string>((resolve, reject) => {
       request({ hostname, port, path: '/hello', agent }, (answer) => {
         answer.resume().once('end', () => resolve(answer.headers.connection ?? ''));
@@ -92,15 +93,43 @@ test('busy keep-alive clients are told to leave: none of their requests fails', 
         .once('error', reject)
         .end();
     });
-  await get();
+  await ask();
   gateway.signal('SIGTERM');
   await gateway.logged((line) => line.msg === 'draining');
   let connection = '';
   while (connection !== 'close') {
-    connection = await get();
+    connection = await ask();
     await sleep(20);
   }
   agent.destroy();
+  expect(await gateway.exited).toBe(0);
+});
+
+test('a request that was under way when the drain began is answered with "close", too', async () => {
+  const held = Promise.withResolvers<void>();
+  const service = await startService(async (_request, response) => {
+    await held.promise;
+    response.end('late');
+  });
+  const gateway = await startGateway({
+    drain: { delay: 0, timeout: '5s' },
+    services: { slow: { endpoints: [service.url] } },
+    routes: [{ name: 'slow', match: { path: '/slow' }, service: 'slow' }],
+  });
+  const client = await connectRaw(gateway.url);
+  client.send(get('/slow'));
+  await eventually(() => service.requests.length === 1);
+  gateway.signal('SIGTERM');
+  await gateway.logged((line) => line.msg === 'draining');
+  await eventually(() =>
+    fetch(`${gateway.url}/`).then(
+      () => false,
+      () => true,
+    ),
+  );
+  held.resolve();
+  const answer = await client.answer();
+  expect([answer.status, answer.header('connection')]).toEqual([200, 'close']);
   expect(await gateway.exited).toBe(0);
 });
 

@@ -126,6 +126,7 @@ describe('interim answers', () => {
       'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n',
     ],
     ['an unasked 100', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['103, then an unasked 100', 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n'],
   ])('are swallowed (%s)', async (_what, interim) => {
     answers('/interim', `${interim}${ok('final')}`);
     const client = await connectRaw(gateway.url);
@@ -136,6 +137,40 @@ describe('interim answers', () => {
     expect(answer.body.toString()).toBe('final');
     expect(answer.header('link')).toBeUndefined();
     expect((await client.send(get('/next')).answer()).body.toString()).toBe('/next');
+  });
+
+  it.each([1, 9, 10, 11, 12, 13, 23, 24])(
+    'are swallowed when they come in two pieces (%i bytes)',
+    async (at) => {
+      const bytes = `HTTP/1.1 100 Continue\r\n\r\n${ok('final')}`;
+      service.on('/halves', (socket) => {
+        socket.write(bytes.slice(0, at), () => setTimeout(() => socket.write(bytes.slice(at)), 20));
+      });
+      expect((await exchangeRaw(gateway.url, get('/halves'))).body.toString()).toBe('final');
+    },
+  );
+
+  it('are not looked for within the head of the final one', async () => {
+    service.on('/within', (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nX-Seen: ', () =>
+        setTimeout(() => socket.write('HTTP/1.1 103 x\r\nContent-Length: 5\r\n\r\nfinal'), 20),
+      );
+    });
+    const answer = await exchangeRaw(gateway.url, get('/within'));
+    expect(answer.header('x-seen')).toBe('HTTP/1.1 103 x');
+    expect(answer.body.toString()).toBe('final');
+  });
+
+  it.each([
+    ['end', 'HTTP/1.1 100 Continue\r\n\r\n', 'UPSTREAM_RESET'],
+    ['stop in their middle', 'HTTP/1.1 100 Cont', 'UPSTREAM_RESET'],
+    ['are too long', `HTTP/1.1 103 Early Hints\r\nLink: ${'a'.repeat(70_000)}`, 'UPSTREAM_PROTOCOL_ERROR'],
+    ['are none', 'HTTP/1.1 1000 Continue\r\n\r\n', 'UPSTREAM_PROTOCOL_ERROR'],
+  ])('are no answer when they %s', async (_what, bytes, code) => {
+    answers('/no-final', bytes, 'end');
+    const answer = await exchangeRaw(gateway.url, get('/no-final'));
+    expect(answer.status).toBe(502);
+    expect(JSON.parse(answer.body.toString()).code).toBe(code);
   });
 
   it('restart no clock: the final one may come later', async () => {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { byHeader, distinct, notEmpty } from '../collections.js';
 import {
-  headerValue,
   hostPattern,
   label,
+  location,
   method,
   name,
   pathPattern,
@@ -121,12 +121,10 @@ const match = z.strictObject({
 });
 
 const redirectOptions = z.strictObject({
-  to: headerValue()
-    .min(1, { error: 'where to go' })
-    .meta({
-      description: 'Value of `Location`: a URL or a path; may name variables.',
-      examples: ['https://${request.host}${request.path}'],
-    }),
+  to: location().meta({
+    description: 'Value of `Location`: a URL or a path; may name variables.',
+    examples: ['https://${request.host}${request.path}'],
+  }),
   status: z
     .literal([301, 302, 303, 307, 308])
     .prefault(308)
@@ -138,7 +136,7 @@ const redirectOptions = z.strictObject({
 
 const redirect = z.union(
   [
-    headerValue().transform((to): z.output<typeof redirectOptions> => redirectOptions.parse({ to })),
+    location().transform((to): z.output<typeof redirectOptions> => redirectOptions.parse({ to })),
     redirectOptions,
   ],
   { error: 'where to go, or a mapping with to and status' },

@@ -73,7 +73,6 @@ export class Calling implements Taker, Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders,
   ): void {
     if (this.#over || (status >= 100 && status < 200)) return;
-    (this.#connection as Connection).awaitsHead = false;
     this.#status = status;
     this.#headers = headers;
   }
