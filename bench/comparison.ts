@@ -8,7 +8,7 @@ import { sluice } from './contenders/sluice.ts';
 import { chooseLoad } from './load/load.ts';
 import { compare, type Effort, type Figures, latencyAt, lineUp, type Standings, warmUp } from './measure.ts';
 import { idleMemory } from './memory.ts';
-import { canHurry, type Way } from './priority.ts';
+import { bothWays, canHurry } from './priority.ts';
 import { LOAD_CORE, launchNode, probe, workspace } from './proc.ts';
 import { type Bar, barTable, provenance, saveSections, table } from './report.ts';
 import { CONNECTIONS, SMALL_GET, WORKLOADS, type Workload } from './workloads.ts';
@@ -68,36 +68,34 @@ function workloadTable(results: Results): string {
   return table(['', 'CPU us/request', 'x nginx', 'requests/s', 'p50 ms', 'p99 ms', 'core busy'], rows);
 }
 
-/** Half of what Sluice carried at most, to it and to the service directly. */
+/** Half of what Sluice carried at most, to it, to nginx, and to the service directly. */
 async function halfLoad(
   up: Standings['up'],
+  service: number,
   results: Results,
   effort: Effort,
 ): Promise<{ bar: Bar; text: string }> {
+  const suffix = canHurry ? ', first on its core' : '';
   const bar: Bar = {
-    what: `p99 under half load, added to direct${canHurry ? ', first on its core' : ''}`,
+    what: `p99 under half load, added to direct${suffix}`,
     bar: '<= 1 ms',
     measured: null,
     met: false,
   };
-  const gateway = up.get(sluice.name);
-  const plain = up.get(direct.name);
-  if (gateway === undefined || plain === undefined) return { bar, text: 'Not measured: Sluice is missing.' };
+  if (!up.has(sluice.name)) return { bar, text: 'Not measured: Sluice is missing.' };
 
   const rate = Math.round((results.get(sluice.name)?.perSecond ?? 0) / 2);
-  const ways = new Map<string, Way>([[direct.name, { ...plain, first: false }]]);
-  for (const name of [sluice.name, nginx.name]) {
-    const standing = up.get(name);
-    if (standing !== undefined) ways.set(name, { ...standing, first: false });
-    if (standing !== undefined && canHurry)
-      ways.set(`${name}, first on its core`, { ...standing, first: true });
-  }
-  const figures = await latencyAt(rate, [...ways.values()], effort);
-  const [theirs, ours, oursFirst] = figures;
-  const judged = canHurry ? oursFirst : ours;
-  if (judged === undefined || theirs === undefined) throw new Error('the open loop measured nothing');
-  const addedMs = judged.p99Ms - theirs.p99Ms;
-  const row = (name: string, { requests, failed, p50Ms, p99Ms }: typeof judged): string[] => [
+  const standing = [direct, sluice, nginx].flatMap(({ name }) => {
+    const { url, pid } = up.get(name) ?? {};
+    return url === undefined ? [] : [{ name, url, pids: pid == null ? [service] : [service, pid] }];
+  });
+  const ways = bothWays(standing);
+  const figures = await latencyAt(rate, ways, effort);
+  const figureOf = (name: string) => figures[ways.findIndex((way) => way.name === name + suffix)];
+  const [theirs, ours] = [figureOf(direct.name), figureOf(sluice.name)];
+  if (ours === undefined || theirs === undefined) throw new Error('the open loop measured nothing');
+  const addedMs = ours.p99Ms - theirs.p99Ms;
+  const row = (name: string, { requests, failed, p50Ms, p99Ms }: typeof ours): string[] => [
     name,
     String(requests),
     String(failed),
@@ -105,10 +103,10 @@ async function halfLoad(
     p99Ms.toFixed(2),
   ];
   return {
-    bar: { ...bar, measured: `${addedMs.toFixed(2)} ms`, met: addedMs <= 1 && judged.failed === 0 },
+    bar: { ...bar, measured: `${addedMs.toFixed(2)} ms`, met: addedMs <= 1 && ours.failed === 0 },
     text: `Small GETs at a constant ${rate}/s, timed from the instant each was due.\n\n${table(
       ['', 'answered', 'failed', 'p50 ms', 'p99 ms'],
-      [...ways.keys()].map((name, i) => row(name, figures[i] as typeof judged)),
+      ways.map(({ name }, i) => row(name, figures[i] as typeof ours)),
     )}`,
   };
 }
@@ -140,7 +138,7 @@ export async function runComparison(quick: boolean): Promise<void> {
   for (const workload of WORKLOADS)
     workloads.set(workload, await compare(up, load, workload, plan.throughput));
   const small = workloads.get(SMALL_GET) as Results;
-  const half = await halfLoad(up, small, plan.halfLoad);
+  const half = await halfLoad(up, service.pid, small, plan.halfLoad);
   await stop();
   await service.stop();
 

@@ -126,8 +126,7 @@ export async function latencyAt(
   for (let round = 0; round < effort.rounds; round++) {
     for (const [i, way] of ways.entries()) {
       const args = [way.url, String(rate), String(effort.measured)];
-      const load = () => launchNode('open loop', script, args, LOAD_CORE).finished();
-      const output = await along(way, load);
+      const output = await along(way, () => launchNode('open loop', script, args, LOAD_CORE));
       rounds[i]?.push(JSON.parse(output) as OpenLoopResult);
     }
   }

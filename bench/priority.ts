@@ -3,32 +3,43 @@
  * milliseconds, a hundred times in a minute; who waits meanwhile is one request of a hundred, whatever the gateway does.
  */
 import { execFileSync } from 'node:child_process';
-import { probe } from './proc.ts';
+import { type Launched, probe } from './proc.ts';
 import { family } from './readings.ts';
 
 /** Whether it can be had: on Linux, by root. */
 export const canHurry = probe('chrt', '--rr', '1', 'true') === '';
 
-/** Who is measured, and whether it comes first on its core meanwhile. */
+/** By which requests or messages go, and whether all who carry them come first on their cores meanwhile. */
 export interface Way {
+  readonly name: string;
   readonly url: string;
-  /** null: there is no process but the service. */
-  readonly pid: number | null;
+  /** Of the service, and of the gateway if there is one. */
+  readonly pids: readonly number[];
   readonly first: boolean;
 }
 
-/** Runs `measure`, while all threads of the process and its children come first on their core if the way says so. */
-export async function along<T>({ pid, first }: Way, measure: () => Promise<T>): Promise<T> {
-  if (!first || pid === null) return await measure();
-  schedule(pid, '--rr', '1');
+/** Of each of these ways, once as it is and once first on its core, where that can be had. */
+export function bothWays(ways: readonly Omit<Way, 'first'>[]): Way[] {
+  const plain = ways.map((way) => ({ ...way, first: false }));
+  const first = ways.map((way) => ({ ...way, name: `${way.name}, first on its core`, first: true }));
+  return canHurry ? [...plain, ...first] : plain;
+}
+
+/** What the load prints. The load comes first, too, where the way does. */
+export async function along({ pids, first }: Way, load: () => Launched): Promise<string> {
+  if (!first) return await load().finished();
+  const members = pids.flatMap(family);
+  for (const member of members) schedule(member, '--rr', '1');
   try {
-    return await measure();
+    const launched = load();
+    schedule(launched.pid, '--rr', '1');
+    return await launched.finished();
   } finally {
-    schedule(pid, '--other', '0');
+    for (const member of members) schedule(member, '--other', '0');
   }
 }
 
+/** The main thread only, which carries the traffic: V8's helpers must not compete with it. */
 function schedule(pid: number, policy: string, priority: string): void {
-  for (const member of family(pid))
-    execFileSync('chrt', ['--all-tasks', policy, '--pid', priority, String(member)]);
+  execFileSync('chrt', [policy, '--pid', priority, String(pid)]);
 }

@@ -95,9 +95,10 @@ export async function runSockets(part: string | undefined): Promise<boolean> {
     const gateway = await startSluice(origin, workspace(), { route: 'websocket: true' });
     const nginx = await startNginx(origin, workspace());
     if (wanted('cpu')) parts.push(await cpuPerMessage(gateway, nginx, plan.cpu));
-    if (wanted('latency')) parts.push(await addedLatency(origin, gateway, nginx, plan.latency));
+    const parties = { service: { url: origin, pid: service.pid }, gateway, nginx };
+    if (wanted('latency')) parts.push(await addedLatency(parties, plan.latency));
     await nginx?.stop();
-    if (wanted('stall')) parts.push(await besideStalled(gateway, plan.stall));
+    if (wanted('stall')) parts.push(await besideStalled(parties, plan.stall));
     await gateway.stop();
     await service.stop();
   }
