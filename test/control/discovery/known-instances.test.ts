@@ -46,7 +46,7 @@ describe('an entry', () => {
   });
 
   it.each([
-    ['', 'no JSON'],
+    ['', 'empty'],
     ['{', 'not JSON'],
     ['7', 'not a JSON object'],
     ['[]', 'not a JSON object'],
