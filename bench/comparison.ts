@@ -8,7 +8,7 @@ import { sluice } from './contenders/sluice.ts';
 import { chooseLoad } from './load/load.ts';
 import { compare, type Effort, type Figures, latencyAt, lineUp, type Standings, warmUp } from './measure.ts';
 import { idleMemory } from './memory.ts';
-import { bothWays, canHurry } from './priority.ts';
+import { bothWays, JUDGED, wayThrough } from './priority.ts';
 import { LOAD_CORE, launchNode, probe, workspace } from './proc.ts';
 import { type Bar, barTable, provenance, saveSections, table } from './report.ts';
 import { CONNECTIONS, SMALL_GET, WORKLOADS, type Workload } from './workloads.ts';
@@ -75,9 +75,8 @@ async function halfLoad(
   results: Results,
   effort: Effort,
 ): Promise<{ bar: Bar; text: string }> {
-  const suffix = canHurry ? ', first on its core' : '';
   const bar: Bar = {
-    what: `p99 under half load, added to direct${suffix}`,
+    what: `p99 under half load, added to direct${JUDGED}`,
     bar: '<= 1 ms',
     measured: null,
     met: false,
@@ -86,12 +85,12 @@ async function halfLoad(
 
   const rate = Math.round((results.get(sluice.name)?.perSecond ?? 0) / 2);
   const standing = [direct, sluice, nginx].flatMap(({ name }) => {
-    const { url, pid } = up.get(name) ?? {};
-    return url === undefined ? [] : [{ name, url, pids: pid == null ? [service] : [service, pid] }];
+    const one = up.get(name);
+    return one === undefined ? [] : [wayThrough(name, one, service)];
   });
   const ways = bothWays(standing);
   const figures = await latencyAt(rate, ways, effort);
-  const figureOf = (name: string) => figures[ways.findIndex((way) => way.name === name + suffix)];
+  const figureOf = (name: string) => figures[ways.findIndex((way) => way.name === name + JUDGED)];
   const [theirs, ours] = [figureOf(direct.name), figureOf(sluice.name)];
   if (ours === undefined || theirs === undefined) throw new Error('the open loop measured nothing');
   const addedMs = ours.p99Ms - theirs.p99Ms;

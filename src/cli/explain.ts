@@ -1,6 +1,6 @@
-import { TOKEN } from '../config/fields.js';
 import type { RouteConfig } from '../config/schema/route.js';
 import type { Config } from '../config/schema.js';
+import { TOKEN } from '../listen/method.js';
 import { allowedServices, serviceParameter } from '../route/dynamic.js';
 import { normalHost } from '../route/host.js';
 import { explain as explainRequest, formatExplanation } from '../route/inspect/explain.js';

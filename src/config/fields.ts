@@ -1,12 +1,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { TOKEN } from '../listen/method.js';
 import { checkHost, normalHostPattern } from '../route/host.js';
 import { checkPathPattern } from '../route/pattern.js';
 import { checkPattern } from '../route/predicates.js';
 import { reject } from './units.js';
-
-/** RFC 9110 §5.6.2: what methods and field names are made of. */
-export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** RFC 9110 §5.5: a field value has no control characters but the tab. */
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;

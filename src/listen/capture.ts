@@ -29,8 +29,6 @@ export interface CaptureOptions {
   readonly methods: ReadonlySet<string> | null;
 }
 
-/** RFC 9110 §5.6.2. */
-
 /** Always gives an exchange; `x.failure` says whether it may go on. */
 export function capture(
   res: HttpResponse,

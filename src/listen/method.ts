@@ -1,5 +1,5 @@
-/** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 §5.6.2: what methods and names of fields are made of, and of subprotocols and cookies. */
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const LOWER_CASE = /[a-z]/;
 /** RFC 9110 §9.3, RFC 5789. */
 const STANDARD_METHOD = /^(?:get|head|post|put|patch|delete|options|trace|connect)$/i;

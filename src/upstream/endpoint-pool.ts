@@ -5,9 +5,8 @@ import { Endpoint, type EndpointOptions } from './endpoint.js';
 
 export class EndpointPool {
   readonly table: EndpointTable;
-  readonly #endpoints = new Map<string, Endpoint>();
-
   readonly #log: Log;
+  readonly #endpoints = new Map<string, Endpoint>();
 
   constructor(table: EndpointTable, log: Log) {
     this.table = table;

@@ -1,15 +1,16 @@
 /** Both halves of a handshake (RFC 6455 §4), judged before anybody is told that there is a socket. */
+
 import { createHash } from 'node:crypto';
 import type { WebSocketConfig } from '../config/schema/websocket.js';
 import { BAD_HANDSHAKE, type Failure, LEAVING, ORIGIN_REFUSED, WEBSOCKET_VERSION } from '../errors.js';
 import type { Exchange } from '../exchange.js';
+import { TOKEN } from '../listen/method.js';
 
 /** Over how many seconds those come back who were sent away by a gateway that leaves. */
 const LEAVING_SPREAD_S = 5;
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 /** 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Judges the client's half, and makes the exchange ask the service for a socket. null: nothing is wrong with it. */
 export function takeHandshake(x: Exchange, options: WebSocketConfig, draining: boolean): Failure | null {

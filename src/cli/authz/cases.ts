@@ -1,6 +1,8 @@
 /** The table of cases that `sluice authz test` runs: who, method, path → allow or deny. */
+
 import { isIP } from 'node:net';
 import type { Complaint, Path } from '../../config/mistakes.js';
+import { TOKEN } from '../../listen/method.js';
 import { normalHost } from '../../route/host.js';
 import { validQuery } from '../../route/path.js';
 import { Fields } from './fields.js';
@@ -54,7 +56,6 @@ export const REASONS = [
 ] as const;
 
 const METHODS = ['jwt', 'apiKey', 'introspection', 'session'] as const;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 const CASE_MEMBERS = 'name, as, method, path, host, headers, query, client, expect, reason, decision'.split(
   ', ',

@@ -60,8 +60,9 @@ export function checkRespondHeaders(
 
 /** A header that a claim is mapped to. Under a name of ours, services would see two values and believe either. */
 export function checkMappedHeader(name: string, path: Path, report: Report): void {
-  const own = IDENTITY_HEADERS.find((header) => header === name.toLowerCase().replaceAll('_', '-'));
-  if (own === undefined) return checkClaimHeader(name, path, 'key', report);
+  const spelled = name.toLowerCase().replaceAll('_', '-');
+  if (!IDENTITY_HEADERS.some((header) => header === spelled))
+    return checkClaimHeader(name, path, 'key', report);
   report.mistake({
     path,
     at: 'key',

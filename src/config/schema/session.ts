@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TOKEN } from '../../listen/method.js';
 import { distinct } from '../collections.js';
 import { text, webUrl } from '../fields.js';
 import { duration } from '../units.js';
@@ -58,7 +59,7 @@ export const session = z.strictObject({
     .meta({ description: 'Browser sessions after a login with OpenID Connect.', examples: ['session'] }),
   cookie: z
     .string()
-    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'the name of a cookie' })
+    .regex(TOKEN, { error: 'the name of a cookie' })
     .prefault('__Host-sid')
     .meta({
       description: 'Cookie of the session; always `HttpOnly`, `Secure`, `SameSite=Lax`, `Path=/`.',

@@ -8,9 +8,9 @@ import type { Ledger } from '../../services/store/idempotency/ledger.js';
 import type { Department } from '../departments.js';
 import type { ClaimBook } from './claim-book.js';
 
-/** For what workers have just said, in milliseconds. */
 /** So long without a fault, and it is over, also when no claim has proved that. */
 const QUIET_MS = 6_000;
+/** For what workers have just said, in milliseconds. */
 const CLOSE_WITHIN_MS = 1000;
 
 export interface IdempotencyControlOptions {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TOKEN } from '../../../listen/method.js';
 import { headerName, pathPrefix, text } from '../../fields.js';
 import { duration, ratio, reject } from '../../units.js';
 
@@ -158,7 +159,7 @@ export const zones = z.union(
 export const sticky = z.strictObject({
   cookie: z
     .string()
-    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'letters, digits, "-" and "_"' })
+    .regex(TOKEN, { error: 'letters, digits, "-" and "_"' })
     .meta({
       description: 'Name of the cookie; one for each service.',
       examples: ['quotes_at'],
