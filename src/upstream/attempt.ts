@@ -35,6 +35,7 @@ const CLIENT_PATIENCE = 4;
 
 export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher.DispatchHandler {
   readonly endpoint: Endpoint;
+  readonly upgrades: boolean;
   /** Chosen with the endpoint: another try, which runs beside this one or was thought of later, has its own. */
   readonly stickyCookie: string;
   /** It ran on a connection that had carried an answer before, so the service may have closed it for idleness. */
@@ -73,6 +74,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     deadlines: Deadlines,
   ) {
     this.#x = x;
+    this.upgrades = x.dialling;
     this.#target = target;
     this.#headers = x.forwardHeaders;
     this.stickyCookie = x.stickyCookie;
@@ -103,7 +105,7 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
         // The same for every request, or undici would open another connection: see Connection.
         servername: 'endpoint',
         body: x.body === null ? null : (x.body.whole ?? x.body.stream()),
-        ...(x.dialling && { upgrade: 'websocket' }),
+        ...(this.upgrades && { upgrade: 'websocket' }),
       },
       this,
     );
@@ -176,10 +178,9 @@ export class Attempt implements Taker, Timed, Ticket, OngoingAttempt, Dispatcher
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    // Interim answers (1xx) end here: the listener cannot pass them on.
     if (this.#phase >= OVER) return;
     if (status < 100) return this.#fail(failures.UPSTREAM_PROTOCOL_ERROR, null);
-    if (status < 200) return;
+    if (status < 200) return; // interim: the listener cannot pass it on
     const x = this.#x;
     this.#phase = RECEIVING;
     this.#headAt = performance.now();

@@ -1,9 +1,11 @@
 /**
  * One address of a service, and this worker's connections to it: a bound on how many, and a bounded queue behind it.
  */
+import type { OnReadOpts } from 'node:net';
 import type { Failure } from '../errors.js';
 import type { EndpointTable } from '../shared/endpoint-table.js';
 import { Connection, MAX_HEAD_BYTES } from './connection.js';
+import { DIRECT_READS } from './direct-reads.js';
 import type { Guard, Ticket } from './health/guard.js';
 import { buildConnector, type ClientOptions } from './undici.js';
 
@@ -43,6 +45,8 @@ export interface Observer {
 
 /** Who waits for a connection. */
 export interface Taker {
+  /** Asks for an upgrade: its connection is dialled for that, and becomes another's. */
+  readonly upgrades: boolean;
   take(connection: Connection): void;
 }
 
@@ -62,8 +66,9 @@ export class Endpoint {
   onStray: ((error: Error) => void) | null = null;
   readonly #options: EndpointOptions;
   readonly #clientOptions: ClientOptions;
-  /** One for all connections: TLS sessions are resumed across them. */
+  /** One each for all connections: TLS sessions are resumed across them. */
   readonly #connect: ReturnType<typeof buildConnector>;
+  readonly #connectToUpgrade: ReturnType<typeof buildConnector>;
   readonly #all = new Set<Connection>();
   /** Most recently used last: the tail stays warm, the head ages out. */
   readonly #idle: Connection[] = [];
@@ -77,6 +82,7 @@ export class Endpoint {
     this.#options = options;
     this.#clientOptions = clientOptions(options);
     this.#connect = connector(options.tls);
+    this.#connectToUpgrade = connector(options.tls, DIRECT_READS);
   }
 
   /** Nobody has a reason not to choose it. */
@@ -114,22 +120,30 @@ export class Endpoint {
    * after an idle connection turned out dead. False: all are busy and the queue is full.
    */
   acquire(taker: Taker, fresh: boolean): boolean {
-    const idle = this.#idle.pop();
-    if (idle !== undefined && !fresh) {
+    const { maxConnections, maxWaiting } = this.#options;
+    const isNew = fresh || taker.upgrades;
+    const idle = isNew ? undefined : this.#idle.pop();
+    if (idle !== undefined) {
       idle.busy = true;
       taker.take(idle);
       return true;
     }
-    if (idle !== undefined) this.drop(idle);
-    if (this.#all.size < this.#options.maxConnections) {
-      const connection = new Connection(this, this.url, this.#clientOptions, this.#connect);
-      this.#all.add(connection);
-      taker.take(connection);
+    const [oldest] = this.#idle;
+    if (oldest !== undefined && (fresh || this.#all.size >= maxConnections)) this.drop(oldest);
+    if (this.#all.size < maxConnections) {
+      this.#dial(taker);
       return true;
     }
-    if (this.#waiting.size >= this.#options.maxWaiting) return false;
+    if (this.#waiting.size >= maxWaiting) return false;
     this.#waiting.add(taker);
     return true;
+  }
+
+  #dial(taker: Taker): void {
+    const connect = taker.upgrades ? this.#connectToUpgrade : this.#connect;
+    const connection = new Connection(this, this.url, this.#clientOptions, connect);
+    this.#all.add(connection);
+    taker.take(connection);
   }
 
   /** The taker no longer wants one. */
@@ -142,10 +156,18 @@ export class Endpoint {
     if (connection.destroyed) return;
     connection.uses++;
     const taker = this.#nextWaiting();
+    if (taker?.upgrades) return this.#replace(connection, taker);
     if (taker !== null) return taker.take(connection);
     connection.busy = false;
     if (this.#retired) this.drop(connection);
     else this.#idle.push(connection);
+  }
+
+  /** The taker needs one that is dialled for it. */
+  #replace(connection: Connection, taker: Taker): void {
+    this.#all.delete(connection);
+    connection.destroy();
+    this.#dial(taker);
   }
 
   /** This connection is of no use any more. */
@@ -191,12 +213,13 @@ function clientOptions({ keepAliveMs }: EndpointOptions): ClientOptions {
   };
 }
 
-function connector({ ca, servername, verify }: EndpointOptions['tls']) {
+function connector({ ca, servername, verify }: EndpointOptions['tls'], onread?: OnReadOpts) {
   return buildConnector({
     timeout: 0,
     allowH2: false,
     rejectUnauthorized: verify,
     ...(ca !== undefined && { ca }),
     ...(servername !== undefined && { servername }),
+    ...(onread !== undefined && { onread }),
   });
 }

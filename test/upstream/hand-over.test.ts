@@ -14,6 +14,7 @@ function upgraded(endpoint: Endpoint): Promise<{ socket: Socket; connection: Wea
   return new Promise((resolve, reject) => {
     endpoint.acquire(
       {
+        upgrades: true,
         take(connection) {
           connection.dispatch(
             { path: '/', method: 'GET', headers: [], servername: 'endpoint', upgrade: 'websocket' },

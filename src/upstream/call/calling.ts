@@ -5,6 +5,7 @@ import type { Dispatcher, IncomingHttpHeaders } from '../undici.js';
 import type { CallAnswer, CallRequest } from './call.js';
 
 export class Calling implements Taker, Dispatcher.DispatchHandler {
+  readonly upgrades = false;
   readonly #request: CallRequest;
   readonly #endpoint: Endpoint;
   readonly #host: string;

@@ -10,7 +10,7 @@ import { BINARY, CLOSE, CONTINUATION, FIRST_CONTROL, MAX_CONTROL_BYTES, PING, PO
 export interface FrameEvents {
   /** There is more behind the first frame of what has come: calls `rest`, which reads it. */
   onBatch(rest: () => void): void;
-  /** A whole message; of text it is sure that it is UTF-8. */
+  /** A whole message; of text it is sure that it is UTF-8. It is only lent. */
   onMessage(message: Buffer, binary: boolean): void;
   onPing(data: Buffer): void;
   onPong(): void;
@@ -47,7 +47,7 @@ export class FrameReader {
     this.#events = events;
   }
 
-  /** What the connection has brought. It must not change afterwards: messages are parts of it. */
+  /** What the connection has brought. It is only lent, and so are the messages in it. */
   read(chunk: Buffer): void {
     let bytes = chunk;
     if (this.#held !== null) {
