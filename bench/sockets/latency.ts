@@ -1,25 +1,24 @@
-/** What a socket waits: through the gateway and without it, beside a stalled one and beside one that reads. */
+/** What a socket waits: through the gateway, and without it. */
 import type { Standing } from '../contenders/contender.ts';
-import { along, bothWays, canHurry, JUDGED, type Way, wayThrough } from '../priority.ts';
+import { along, bothWays, JUDGED, type Way, wayThrough } from '../priority.ts';
 import { LOAD_CORE, launchNode } from '../proc.ts';
 import { type Bar, table } from '../report.ts';
 import { median } from '../statistics.ts';
 import type { OpenLoopResult } from './open-loop.ts';
 
-const SOCKETS = 1_000;
-const RATE = 10_000;
+export const SOCKETS = 1_000;
+/** Messages in a second, over all sockets. */
+export const RATE = 10_000;
 const WARM_UP_SECONDS = 3;
 const LIMIT_P50_US = 150;
 const LIMIT_P99_US = 1_000;
-const LIMIT_STALL = 1.1;
 
-const SCRIPT = new URL('./open-loop.ts', import.meta.url);
+export const OPEN_LOOP = new URL('./open-loop.ts', import.meta.url);
 
-async function run(way: Way, seconds: number, extra: readonly string[] = []) {
-  const args = [way.url, String(SOCKETS), String(RATE), String(seconds), ...extra];
-  return JSON.parse(
-    await along(way, () => launchNode('open loop', SCRIPT, args, LOAD_CORE)),
-  ) as OpenLoopResult;
+async function run(way: Way, seconds: number): Promise<OpenLoopResult> {
+  const args = [way.url, ...[SOCKETS, RATE, seconds].map(String), 'alone'];
+  const output = await along(way, () => launchNode('open loop', OPEN_LOOP, args, LOAD_CORE));
+  return (JSON.parse(output) as [OpenLoopResult])[0];
 }
 
 function summary(all: readonly OpenLoopResult[]): OpenLoopResult {
@@ -32,9 +31,9 @@ function summary(all: readonly OpenLoopResult[]): OpenLoopResult {
   };
 }
 
-const HEAD = ['', 'messages', 'missing', 'p50 us', 'p99 us', 'p99 of each round'];
+export const HEAD = ['', 'messages', 'missing', 'p50 us', 'p99 us', 'p99 of each round'];
 
-function row(name: string, all: readonly OpenLoopResult[]): string[] {
+export function row(name: string, all: readonly OpenLoopResult[]): string[] {
   const { messages, missing, p50Us, p99Us } = summary(all);
   return [name, messages, missing, p50Us, p99Us, all.map((one) => one.p99Us).join(' ')].map(String);
 }
@@ -93,34 +92,5 @@ export async function addedLatency(
       HEAD,
       [...results].map(([{ name }, all]) => row(name, all)),
     ),
-  };
-}
-
-/** One socket that is fed and does not read, next to one that is fed the same and does. */
-export async function besideStalled(
-  { service, gateway }: Parties,
-  { rounds, seconds }: Effort,
-): Promise<{ bars: Bar[]; text: string }> {
-  const stalled: OpenLoopResult[] = [];
-  const fed: OpenLoopResult[] = [];
-  const way: Way = { ...wayThrough('Sluice', gateway, service.pid), first: canHurry };
-  await run(way, WARM_UP_SECONDS);
-  for (let round = 0; round < rounds; round++) {
-    // The first of two has more to clean up after the round before: each is first as often.
-    const order = round % 2 === 0 ? (['stalled', 'fed'] as const) : (['fed', 'stalled'] as const);
-    for (const extra of order) (extra === 'fed' ? fed : stalled).push(await run(way, seconds, [extra]));
-    console.log(`stall, round ${round + 1}: stalled ${stalled.at(-1)?.p99Us}, reading ${fed.at(-1)?.p99Us}`);
-  }
-  const ratio = summary(stalled).p99Us / summary(fed).p99Us;
-  return {
-    bars: [
-      {
-        what: `p99 of ${SOCKETS} sockets beside one that stalls, against one that reads`,
-        bar: `< ${LIMIT_STALL} x`,
-        measured: `${ratio.toFixed(2)} x`,
-        met: ratio < LIMIT_STALL && summary(stalled).missing === 0,
-      },
-    ],
-    text: table(HEAD, [row('beside one that stalls', stalled), row('beside one that reads', fed)]),
   };
 }

@@ -1,7 +1,8 @@
 /**
- * A constant rate of messages over many sockets: `node open-loop.ts URL SOCKETS RATE SECONDS [fed|stalled]`. Each is sent at a fixed
- * instant, whether or not earlier ones have come back, and timed from that instant. With `fed` one more socket is fed by the
- * service and reads; with `stalled` it does not, from its first byte on. Prints one line of JSON.
+ * A constant rate of messages over many sockets, in one or more phases: `node open-loop.ts URL SOCKETS RATE SECONDS PHASE…`. Each
+ * is sent at a fixed instant, whether or not earlier ones have come back, and timed from that instant. In a phase `fed` one more
+ * socket is fed by the service and reads, `stalled`: and does not, from its first byte on; `alone`: there is none. Prints the results
+ * of the phases as one line of JSON.
  *
  * It shares its core with the service: it sleeps in the kernel between two instants instead of spinning (see load/open-loop.ts).
  */
@@ -15,7 +16,7 @@ export interface OpenLoopResult {
   p99Us: number;
 }
 
-/** What comes first does not count: both sides compile while they run. */
+/** What comes first in a phase does not count: both sides compile while they run, and the socket beside is fed. */
 const WARM_UP_SECONDS = 2;
 /** The longest sleep: answers are looked for this often. */
 const NAP_MS = 0.05;
@@ -24,15 +25,20 @@ const GRACE_MS = 2_000;
 const FEED_BYTES = 32 * 2 ** 20;
 const AT_ONCE = 100;
 
-const [, , target, sockets, rate, seconds, extra] = process.argv;
+const [, , target, sockets, rate, seconds, ...phases] = process.argv;
 const url = new URL(target as string);
 const perMs = Number(rate) / 1000;
 const uncounted = Math.round(Number(rate) * WARM_UP_SECONDS);
-const total = uncounted + Math.round(Number(rate) * Number(seconds));
+const perPhase = uncounted + Math.round(Number(rate) * Number(seconds));
+const total = phases.length * perPhase;
 const latencies = new Float64Array(total);
+/** Of each phase. */
+const answers = phases.map(() => 0);
 let sent = 0;
 let answered = 0;
 let start = 0;
+/** The one beside. */
+let beside: Promise<Socket> | null = null;
 
 class Line {
   readonly #socket: Socket;
@@ -57,6 +63,7 @@ class Line {
       this.#bytes -= ANSWER_BYTES;
       const n = this.#waiting.shift() as number;
       latencies[n] = now - dueAt(n);
+      answers[Math.floor(n / perPhase)]++;
       answered++;
     }
   }
@@ -68,11 +75,15 @@ while (lines.length < Number(sockets)) {
   const open = await Promise.all(Array.from({ length: count }, () => openRaw({ url, path: '/echo' })));
   for (const socket of open) lines.push(new Line(socket));
 }
-if (extra !== undefined) {
-  const socket = await openRaw({ url, path: '/feed' });
-  if (extra === 'stalled') socket.pause();
-  else socket.resume();
-  socket.write(clientFrame(1, Buffer.from(String(FEED_BYTES))));
+
+async function enter(phase: string | undefined): Promise<void> {
+  const before = beside;
+  beside = phase === 'alone' ? null : openRaw({ url, path: '/feed' });
+  (await before)?.destroy();
+  const socket = await beside;
+  if (phase === 'stalled') socket?.pause();
+  else socket?.resume();
+  socket?.write(clientFrame(1, Buffer.from(String(FEED_BYTES))));
 }
 
 const dueAt = (n: number): number => start + n / perMs;
@@ -81,6 +92,7 @@ const nap = new Int32Array(new SharedArrayBuffer(4));
 function turn(): void {
   const now = performance.now();
   while (sent < total && dueAt(sent) <= now) {
+    if (sent % perPhase === 0) enter(phases[sent / perPhase]);
     lines[sent % lines.length]?.send(sent);
     sent++;
   }
@@ -91,16 +103,16 @@ function turn(): void {
 }
 
 function report(): never {
-  const sorted = latencies.subarray(uncounted).sort();
-  const at = (part: number): number => Math.round((sorted[Math.floor(sorted.length * part)] ?? 0) * 1000);
-  const result: OpenLoopResult = {
-    messages: answered,
-    missing: total - answered,
-    p50Us: at(0.5),
-    p99Us: at(0.99),
-  };
-  console.log(JSON.stringify(result));
+  console.log(JSON.stringify(phases.map((_, i) => resultOf(i))));
   process.exit(0);
+}
+
+function resultOf(phase: number): OpenLoopResult {
+  const first = phase * perPhase;
+  const sorted = latencies.slice(first + uncounted, first + perPhase).sort();
+  const at = (part: number): number => Math.round((sorted[Math.floor(sorted.length * part)] ?? 0) * 1000);
+  const messages = answers[phase] as number;
+  return { messages, missing: perPhase - messages, p50Us: at(0.5), p99Us: at(0.99) };
 }
 
 start = performance.now() + 300;
