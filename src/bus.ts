@@ -17,6 +17,7 @@ import type {
   LoginCall,
   LoginEnd,
   LoginStart,
+  MissingKey,
   SessionRefresh,
 } from './services/primary-answers.js';
 import type { Roster } from './upstream/balance/roster.js';
@@ -52,8 +53,8 @@ export interface WorkerCalls extends ChannelCalls, SocketCalls {
 
 /** What a worker asks of the primary: the argument and the answer of each question. All of it is off the usual path. */
 export interface PrimaryCalls extends KeyCalls, AttendanceAsks {
-  /** The keys of a provider; `unknownKid` is one that the worker's keys lack: the issuer is asked again, if that is due. */
-  keys: [{ provider: string; unknownKid: string | null }, KeySet];
+  /** The keys of a provider; the worker's lack one: the issuer is asked again, if that is due. */
+  keys: [{ provider: string; missing: MissingKey }, KeySet];
   /** What the authorisation server says of a token. */
   introspect: [{ provider: string; token: string }, Introspection];
   /** Begins a login: where to send the browser, and with which cookie. */

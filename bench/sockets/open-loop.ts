@@ -14,10 +14,13 @@ export interface OpenLoopResult {
   missing: number;
   p50Us: number;
   p99Us: number;
+  /** Of each quarter of a second by itself. */
+  windowsP99Us: number[];
 }
 
 /** What comes first in a phase does not count: both sides compile while they run, and the socket beside is fed. */
 const WARM_UP_SECONDS = 2;
+const WINDOW_SECONDS = 0.25;
 /** The longest sleep: answers are looked for this often. */
 const NAP_MS = 0.05;
 const GRACE_MS = 2_000;
@@ -30,6 +33,7 @@ const url = new URL(target as string);
 const perMs = Number(rate) / 1000;
 const uncounted = Math.round(Number(rate) * WARM_UP_SECONDS);
 const perPhase = uncounted + Math.round(Number(rate) * Number(seconds));
+const perWindow = Math.round(Number(rate) * WINDOW_SECONDS);
 const total = phases.length * perPhase;
 const latencies = new Float64Array(total);
 /** Of each phase. */
@@ -109,10 +113,21 @@ function report(): never {
 
 function resultOf(phase: number): OpenLoopResult {
   const first = phase * perPhase;
-  const sorted = latencies.slice(first + uncounted, first + perPhase).sort();
-  const at = (part: number): number => Math.round((sorted[Math.floor(sorted.length * part)] ?? 0) * 1000);
+  const counted = latencies.subarray(first + uncounted, first + perPhase);
   const messages = answers[phase] as number;
-  return { messages, missing: perPhase - messages, p50Us: at(0.5), p99Us: at(0.99) };
+  return {
+    messages,
+    missing: perPhase - messages,
+    p50Us: microsAt(0.5, counted),
+    p99Us: microsAt(0.99, counted),
+    windowsP99Us: Array.from({ length: Math.floor(counted.length / perWindow) }, (_, i) =>
+      microsAt(0.99, counted.subarray(i * perWindow, (i + 1) * perWindow)),
+    ),
+  };
+}
+
+function microsAt(part: number, all: Float64Array): number {
+  return Math.round((all.slice().sort()[Math.floor(all.length * part)] ?? 0) * 1000);
 }
 
 start = performance.now() + 300;

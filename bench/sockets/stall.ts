@@ -24,16 +24,21 @@ export async function besideStalled(
   const results = (JSON.parse(output) as OpenLoopResult[]).slice(1);
   const of = (kind: string) => results.filter((_, i) => phases[i + 1] === kind);
   const [stalled, fed] = [of('stalled'), of('fed')];
-  const ratio = median(stalled.map((one, i) => one.p99Us / (fed[i] as OpenLoopResult).p99Us));
+  // In windows that are shorter than what lies between two moments in which the machine takes the core away.
+  const [windows, windowsFed] = [stalled, fed].map((all) => median(all.flatMap((one) => one.windowsP99Us)));
+  const ratio = (windows as number) / (windowsFed as number);
   return {
     bars: [
       {
-        what: `p99 of ${SOCKETS} sockets beside one that stalls, against one that reads`,
+        what: `p99 of ${SOCKETS} sockets beside one that stalls, against one that reads, in 250 ms each`,
         bar: `< ${LIMIT_RATIO} x`,
         measured: `${ratio.toFixed(2)} x`,
         met: ratio < LIMIT_RATIO && results.every(({ missing }) => missing === 0),
       },
     ],
-    text: table(HEAD, [row('beside one that stalls', stalled), row('beside one that reads', fed)]),
+    text: [
+      table(HEAD, [row('beside one that stalls', stalled), row('beside one that reads', fed)]),
+      `Of each quarter of a second by itself, the median: ${windows} us beside one that stalls, ${windowsFed} us beside one that reads.`,
+    ].join('\n\n'),
   };
 }

@@ -21,8 +21,9 @@ export class PrimaryKeys implements KeySource {
     return this.#set;
   }
 
-  async refresh(unknownKid: string | null): Promise<KeySet> {
-    const set = await this.#primary.ask('keys', { provider: this.#provider, unknownKid }, ANSWER_WITHIN_MS);
+  async refresh(kid: string | null): Promise<KeySet> {
+    const missing = { kid, version: this.#set?.version ?? 0 };
+    const set = await this.#primary.ask('keys', { provider: this.#provider, missing }, ANSWER_WITHIN_MS);
     this.take(set);
     return this.#set as KeySet;
   }

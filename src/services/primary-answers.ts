@@ -8,8 +8,16 @@ export interface KeySet {
   readonly keys: readonly JsonWebKey[];
   /** Milliseconds since 1970; 0: never fetched. */
   readonly fetchedAt: number;
-  /** Until when (milliseconds since 1970) no unknown `kid` leads to another fetch. */
+  /** Until when (milliseconds since 1970) no missing key leads to another fetch. */
   readonly quietUntil: number;
+}
+
+/** A key that a token needs and the keys of its issuer do not have. */
+export interface MissingKey {
+  /** Its name; null: any will do, if only it is new, because the token names none. */
+  readonly kid: string | null;
+  /** Of the keys it is not among; 0: there are none. */
+  readonly version: number;
 }
 
 /** A key as JSON. The members beyond RFC 7517's common ones depend on `kty`. */

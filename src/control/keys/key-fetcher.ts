@@ -1,13 +1,13 @@
 import type { JwtConfig } from '../../config/schema/auth.js';
 import type { Log } from '../../observe/log.js';
-import type { KeySet } from '../../services/primary-answers.js';
+import type { KeySet, MissingKey } from '../../services/primary-answers.js';
 import { fetchDocument, whyFailed } from './document.js';
 import { freshMs } from './freshness.js';
 import { usableKeys } from './usable-keys.js';
 
 const TIMEOUT_MS = 5000;
-/** Within this time after a fetch for an unknown `kid`, no other one leads to a fetch. */
-const UNKNOWN_KID_QUIET_MS = 30_000;
+/** Within this time after a fetch for a missing key, no other one leads to a fetch. */
+const MISSING_KEY_QUIET_MS = 30_000;
 /** The same after a fetch that failed, whatever it was for. */
 const FAILURE_QUIET_MS = 5000;
 const LONGEST_BACK_OFF_MS = 300_000;
@@ -52,14 +52,11 @@ export class KeyFetcher {
     return this.#set?.fetchedAt ?? 0;
   }
 
-  /**
-   * The keys; the issuer is asked for a `kid` they lack, unless it was a short time ago. Rejects when there never were
-   * any.
-   */
-  async ask(unknownKid: string | null): Promise<KeySet> {
+  /** The keys; the issuer is asked for one they lack, unless it was a short time ago. Rejects when there never were any. */
+  async ask(missing: MissingKey): Promise<KeySet> {
     // What is under way may have been answered before the key was published: if it is still missing, we ask again.
-    if (this.#lacks(unknownKid)) await this.#flight;
-    if (this.#lacks(unknownKid) && this.#options.now() >= this.#quietUntil) {
+    if (this.#lacks(missing)) await this.#flight;
+    if (this.#lacks(missing) && this.#options.now() >= this.#quietUntil) {
       await this.#fetch(this.#set !== null);
     }
     if (this.#set === null) {
@@ -80,19 +77,20 @@ export class KeyFetcher {
     this.#closing.abort();
   }
 
-  #lacks(kid: string | null): boolean {
-    return this.#set === null || (kid !== null && !this.#set.keys.some((key) => key.kid === kid));
+  #lacks({ kid, version }: MissingKey): boolean {
+    if (this.#set === null) return true;
+    return kid === null ? this.#set.version === version : !this.#set.keys.some((key) => key.kid === kid);
   }
 
   /** One at a time. Never rejects. */
-  #fetch(forUnknownKid: boolean): Promise<void> {
-    this.#flight ??= this.#load(forUnknownKid).finally(() => {
+  #fetch(forMissingKey: boolean): Promise<void> {
+    this.#flight ??= this.#load(forMissingKey).finally(() => {
       this.#flight = null;
     });
     return this.#flight;
   }
 
-  async #load(forUnknownKid: boolean): Promise<void> {
+  async #load(forMissingKey: boolean): Promise<void> {
     const { config, now, random } = this.#options;
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]);
     try {
@@ -101,7 +99,7 @@ export class KeyFetcher {
       const freshFor = freshMs(headers);
       // Gateways that started together do not ask together.
       this.#dueAt = now() + freshFor - random() * Math.min(freshFor / 10, 60_000);
-      if (forUnknownKid) this.#quietUntil = now() + UNKNOWN_KID_QUIET_MS;
+      if (forMissingKey) this.#quietUntil = now() + MISSING_KEY_QUIET_MS;
       this.#succeeded(keys);
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#failed(whyFailed(error));

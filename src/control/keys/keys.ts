@@ -1,6 +1,6 @@
 import type { JwtConfig } from '../../config/schema/auth.js';
 import type { Log } from '../../observe/log.js';
-import type { KeySet } from '../../services/primary-answers.js';
+import type { KeySet, MissingKey } from '../../services/primary-answers.js';
 import { KeyFetcher } from './key-fetcher.js';
 
 const LOOK_EVERY_MS = 1000;
@@ -28,11 +28,11 @@ export class Keys {
     this.follow(options.providers);
   }
 
-  /** `unknownKid`: one that the worker's keys lack. Rejects with an Error for people when there are no keys at all. */
-  async ask({ provider, unknownKid }: { provider: string; unknownKid: string | null }): Promise<KeySet> {
+  /** `missing`: what the worker's keys lack. Rejects with an Error for people when there are no keys at all. */
+  async ask({ provider, missing }: { provider: string; missing: MissingKey }): Promise<KeySet> {
     const followed = this.#followed.get(provider);
     if (followed === undefined) throw new Error(`"${provider}" has no published keys`);
-    return await followed.fetcher.ask(unknownKid);
+    return await followed.fetcher.ask(missing);
   }
 
   /** After a reload. Providers whose keys come from where they came from keep them. */

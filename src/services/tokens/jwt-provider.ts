@@ -146,17 +146,17 @@ export class JwtProvider implements Provider {
     if (!this.#algorithms.has(header.algorithm)) return refusals.ALGORITHM;
     const keys = this.#keys.find(header);
     if (keys === null) return this.#withoutKey(token, header);
-    return 'failure' in keys ? keys : this.#verify(token, keys);
+    return 'failure' in keys ? keys : this.#verify(token, header, keys);
   }
 
-  #verify(token: string, keys: Candidates): Judgement | Promise<Judgement> {
+  #verify(token: string, header: TokenHeader, keys: Candidates): Judgement | Promise<Judgement> {
     if (keys.texts.length === 0) return this.#verifyHere(token, keys);
     const { promise, resolve } = Promise.withResolvers<Judgement>();
     const { ring } = this.#keys;
     const taken = this.#env.pool().batches.verify(token, keys.texts, (verdict) => {
       // Keys may have been withdrawn meanwhile.
       if (ring === this.#keys.ring || this.#keys.ring.holds(keys))
-        resolve(this.#conclude(token, keys, verdict));
+        resolve(this.#conclude(token, header, keys, verdict));
       else resolve(this.#judge(token));
     });
     return taken ? promise : refusals.BUSY;
@@ -179,7 +179,12 @@ export class JwtProvider implements Provider {
       : this.#accept(token, keys, claims, now);
   }
 
-  #conclude(token: string, keys: Candidates, verdict: Verdict | 'lost'): Judgement {
+  #conclude(
+    token: string,
+    header: TokenHeader,
+    keys: Candidates,
+    verdict: Verdict | 'lost',
+  ): Judgement | Promise<Judgement> {
     const now = this.#env.now();
     switch (verdict) {
       case 'v':
@@ -187,6 +192,8 @@ export class JwtProvider implements Provider {
       case 'm':
         return this.#refuse(token, refusals.MALFORMED, now);
       case 's':
+        // It has not said by which key: there may be a new one.
+        if (header.kid === null && !this.#keys.isQuiet) return this.#askAgain(token, header, keys);
         return this.#refuse(token, refusals.SIGNATURE, now);
       case 'lost':
         return refusals.VERIFIER_LOST;
@@ -248,8 +255,18 @@ export class JwtProvider implements Provider {
     const claims = decodeObject(payloadOf(token));
     if (claims === null) return refusals.MALFORMED;
     if (!isExpectedIssuer(claims.iss, this.#config)) return refusals.ISSUER;
-    if (this.#keys.isQuiet(header)) return refusals.UNKNOWN_KEY;
-    return this.#keys.ask(header).then((keys) => ('failure' in keys ? keys : this.#verify(token, keys)));
+    if (this.#keys.isQuiet) return refusals.UNKNOWN_KEY;
+    return this.#keys
+      .ask(header)
+      .then((keys) => ('failure' in keys ? keys : this.#verify(token, header, keys)));
+  }
+
+  /** It is not signed with any of these keys. */
+  async #askAgain(token: string, header: TokenHeader, keys: Candidates): Promise<Judgement> {
+    const isOurs = isExpectedIssuer(decodeObject(payloadOf(token))?.iss, this.#config);
+    const others = isOurs ? await this.#keys.ask(header, keys) : refusals.SIGNATURE;
+    if ('failure' in others) return this.#refuse(token, refusals.SIGNATURE, this.#env.now());
+    return this.#verify(token, header, others);
   }
 }
 

@@ -10,8 +10,8 @@ import { configuredKeys } from './verifying-key.js';
 export interface KeySource {
   /** What is known now; null: nothing yet. */
   current(): KeySet | null;
-  /** Asks for the keys, and for `unknownKid` in particular. Rejects when no keys can be had at all. */
-  refresh(unknownKid: string | null): Promise<KeySet>;
+  /** Asks for a key of this name (null: any new one) that is missing now. Rejects when no keys can be had at all. */
+  refresh(kid: string | null): Promise<KeySet>;
   /** There are other keys than before. */
   onChange(listener: () => void): void;
 }
@@ -52,14 +52,15 @@ export class ProviderKeys {
     return this.#source === null || !this.#ring.lacks(kid) ? ALGORITHM : null;
   }
 
-  /** Whether `ask` would bring nothing: it was done a short time ago, or there is no name to ask for. */
-  isQuiet({ kid }: TokenHeader): boolean {
-    const set = this.#source?.current() ?? null;
-    return set !== null && (kid === null || this.#now() < set.quietUntil);
+  /** Whether `ask` would bring nothing: it was done a short time ago, or there is nobody to ask. */
+  get isQuiet(): boolean {
+    if (this.#source === null) return true;
+    const set = this.#source.current();
+    return set !== null && this.#now() < set.quietUntil;
   }
 
-  /** The issuer is asked once for all tokens that wait. */
-  async ask(header: TokenHeader): Promise<Candidates | Refusal> {
+  /** Keys for a token that none fits, or that is not signed with these. The issuer is asked once for all tokens that wait. */
+  async ask(header: TokenHeader, but: Candidates | null = null): Promise<Candidates | Refusal> {
     const source = this.#source as KeySource;
     // What another token has asked for may have been answered without the key of this one: then it asks for itself.
     for (let turn = 0; turn < 2; turn++) {
@@ -70,8 +71,8 @@ export class ProviderKeys {
         return source.current() === null ? KEYS_UNAVAILABLE : UNKNOWN_KEY;
       }
       const found = this.find(header);
-      if (found !== null) return found;
-      if (!joined || this.isQuiet(header)) break;
+      if (found !== null && found !== but) return found;
+      if (!joined || this.isQuiet) break;
     }
     return UNKNOWN_KEY;
   }

@@ -17,7 +17,8 @@ interface Watched {
   readonly changes: KeySet[];
   readonly log: { level: string; message: string; why?: string }[];
   clock: number;
-  ask(unknownKid?: string | null): Promise<KeySet>;
+  /** For a key of this name, or for any that these keys do not have. */
+  ask(kid?: string | null, version?: number): Promise<KeySet>;
 }
 
 function config(jwks: string | undefined, issuer?: string): JwtConfig {
@@ -47,7 +48,7 @@ function watchKeys(providers: Record<string, JwtConfig>): Watched {
     keys,
     changes,
     log,
-    ask: (unknownKid = null) => keys.ask({ provider: 'players', unknownKid }),
+    ask: (kid = null, version = 0) => keys.ask({ provider: 'players', missing: { kid, version } }),
   });
 }
 
@@ -110,6 +111,18 @@ test('fetches once in 30 seconds for ten thousand false kids', async () => {
   watched.clock += 1;
   await ask('false');
   expect(issuer.hitsOf('/jwks')).toBe(3);
+});
+
+test('asks for a key without a name once: whoever has older keys gets those there are', async () => {
+  const { issuer, ask } = await watchIssuer();
+  const { version } = await ask();
+  issuer.rotate();
+  const sets = await Promise.all(Array.from({ length: 100 }, () => ask(null, version)));
+  expect(new Set(sets.map((set) => set.version))).toEqual(new Set([version + 1]));
+  expect((await ask(null, version)).version).toBe(version + 1);
+  // Not before the cool-down is over.
+  expect((await ask(null, version + 1)).version).toBe(version + 1);
+  expect(issuer.hitsOf('/jwks')).toBe(2);
 });
 
 test('a regular fetch does not keep the one for an unknown kid from happening', async () => {
@@ -284,8 +297,12 @@ test('keeps keys over a reload when they come from where they came from', async 
   keys.follow({ players: config(issuer.jwksUrl), others: config(other.jwksUrl) });
   await ask();
   expect(issuer.hitsOf('/jwks')).toBe(hits);
-  await expect(keys.ask({ provider: 'rest', unknownKid: null })).rejects.toThrow('no published keys');
-  expect(kids(await keys.ask({ provider: 'others', unknownKid: null }))).toContain(other.keys[0].kid);
+  await expect(keys.ask({ provider: 'rest', missing: { kid: null, version: 0 } })).rejects.toThrow(
+    'no published keys',
+  );
+  expect(kids(await keys.ask({ provider: 'others', missing: { kid: null, version: 0 } }))).toContain(
+    other.keys[0].kid,
+  );
   keys.follow({ players: config(other.jwksUrl) });
   expect(kids(await ask())).toContain(other.keys[0].kid);
 });

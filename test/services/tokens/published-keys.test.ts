@@ -4,6 +4,7 @@ import type { PrimaryLink } from '../../../src/bus.ts';
 import { Keys } from '../../../src/control/keys/keys.ts';
 import type { Log } from '../../../src/observe/log.ts';
 import { PrimaryKeys } from '../../../src/services/key-source.ts';
+import type { MissingKey } from '../../../src/services/primary-answers.ts';
 import type { JwtProvider } from '../../../src/services/tokens/jwt-provider.ts';
 import { type Issuer, startIssuer } from '../../harness/issuer.ts';
 import { createKey, encode } from '../../harness/issuer-keys.ts';
@@ -40,8 +41,8 @@ async function house(options: Record<string, unknown> = {}, known = true): Promi
     onChange: (set) => source.take(set),
   });
   onTestFinished(() => keys.close());
-  const ask = (_: string, argument: { provider: string; unknownKid: string | null }) => {
-    questions.push(argument.unknownKid);
+  const ask = (_: string, argument: { provider: string; missing: MissingKey }) => {
+    questions.push(argument.missing.kid);
     return keys.ask(argument);
   };
   const source = new PrimaryKeys('players', { ask } as unknown as PrimaryLink);
@@ -168,5 +169,42 @@ describe('a flood of false names', () => {
     }
     expect(await tell(jwt, `${encode({ alg: 'RS256', kid: 'no' })}.AAAA.AAAA`)).toBe('401 malformed');
     expect(questions).toEqual([]);
+  });
+});
+
+describe('a new key, for tokens that name none,', () => {
+  it('is looked for once, when a token is not signed with those that are known', async () => {
+    const { issuer, jwt, questions } = await house();
+    const hits = issuer.hitsOf('/jwks');
+    issuer.rotate();
+    for (const alg of ['RS256', 'ES256']) {
+      const tokens = many(200, (i) => issuer.mint({ jti: `${i}` }, { alg, kid: null }));
+      expect(tally(await Promise.all(tokens.map((token) => tell(jwt, token))))).toEqual({
+        'user alice': 200,
+      });
+    }
+    expect(questions).toEqual([null]);
+    expect(issuer.hitsOf('/jwks') - hits).toBe(1);
+  });
+
+  it('is not looked for by each false token', async () => {
+    const home = await house();
+    const { issuer, jwt } = home;
+    const hits = issuer.hitsOf('/jwks');
+    const foreign = createKey('RS256');
+    const forge = (jti: string, iss = issuer.url) =>
+      signed(foreign, { iss, aud: 'any', sub: 'eve', exp: 4e9, jti }, { kid: undefined });
+    expect(await tell(jwt, forge('other', 'https://other.example.com'))).toBe('401 signature');
+    expect(issuer.hitsOf('/jwks') - hits).toBe(0);
+    const tokens = many(1000, (i) => forge(`${i}`));
+    expect(tally(await Promise.all(tokens.map((token) => tell(jwt, token))))).toEqual({
+      '401 signature': 1000,
+    });
+    expect(issuer.hitsOf('/jwks') - hits).toBe(1);
+    // After the cool-down once more; a true one beside them is not kept waiting for it.
+    home.clock += 30_000;
+    expect(await tell(jwt, forge('later'))).toBe('401 signature');
+    expect(issuer.hitsOf('/jwks') - hits).toBe(2);
+    expect(await tell(jwt, issuer.mint({}, { kid: null }))).toBe('user alice');
   });
 });
