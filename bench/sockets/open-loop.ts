@@ -24,8 +24,8 @@ const WINDOW_SECONDS = 0.25;
 /** The longest sleep: answers are looked for this often. */
 const NAP_MS = 0.05;
 const GRACE_MS = 2_000;
-/** More than the kernel and the gateway keep for a socket that does not read. */
-const FEED_BYTES = 32 * 2 ** 20;
+/** More than the kernel and the gateway keep for a socket that does not read. There before anything counts. */
+const FEED_BYTES = 24 * 2 ** 20;
 const AT_ONCE = 100;
 
 const [, , target, sockets, rate, seconds, ...phases] = process.argv;

@@ -1,12 +1,15 @@
 /**
  * The service behind the sockets: `node service.ts`. On `/echo` it sends back what it gets. On `/feed` a number asks for so many
- * bytes at once, in messages of 1 KiB, and a hundred messages a second from then on, whether or not anybody reads them.
+ * bytes, 25 MiB a second, and for a hundred messages of 1 KiB a second from then on, whether or not anybody reads them.
  */
 import type { WebSocket } from '../../src/listen/addon/uws.ts';
 
 type Listeners = typeof import('../../src/listen/addon/uws.ts');
 
 const MESSAGE = Buffer.alloc(1024, 'x');
+/** Few and large: each that cannot be sent is a call of the kernel, for which everybody waits. */
+const LARGE_MESSAGE = Buffer.alloc(16 * 1024, 'x');
+const LARGE_AT_ONCE = 16;
 const FEED_EVERY_MS = 10;
 
 interface Data {
@@ -46,8 +49,12 @@ const app = uws
   });
 
 function feed(ws: WebSocket<Data>, bytes: number): void {
-  for (let sent = 0; sent < bytes; sent += MESSAGE.length) ws.send(MESSAGE, true);
-  ws.getUserData().feed = setInterval(() => ws.send(MESSAGE, true), FEED_EVERY_MS);
+  let left = bytes;
+  ws.getUserData().feed = setInterval(() => {
+    if (left <= 0) return void ws.send(MESSAGE, true);
+    for (let i = 0; i < LARGE_AT_ONCE; i++) ws.send(LARGE_MESSAGE, true);
+    left -= LARGE_AT_ONCE * LARGE_MESSAGE.length;
+  }, FEED_EVERY_MS);
 }
 
 // On all loopback addresses: as many connections to each as there are ports.
