@@ -1,8 +1,8 @@
 /**
  * A constant rate of messages over many sockets, in one or more phases: `node open-loop.ts URL SOCKETS RATE SECONDS PHASE…`. Each
  * is sent at a fixed instant, whether or not earlier ones have come back, and timed from that instant. In a phase `fed` one more
- * socket is fed by the service and reads, `stalled`: and does not, from its first byte on; `alone`: there is none. Prints the results
- * of the phases as one line of JSON.
+ * socket is fed by the service and reads; in `stalled` it does not, from its first byte on; in `alone` there is none. Prints the
+ * results of the phases as one line of JSON.
  *
  * It shares its core with the service: it sleeps in the kernel between two instants instead of spinning (see load/open-loop.ts).
  */
