@@ -8,6 +8,8 @@ import type { OnReadOpts, Socket } from 'node:net';
 export interface Reader {
   /** The bytes are only lent. */
   receive(bytes: Buffer): void;
+  /** The socket is over: at its end, and when it is closed. */
+  vanished(): void;
 }
 
 /** The listeners are the same for all sockets, so that none has closures of its own. */
@@ -26,10 +28,16 @@ export const DIRECT_READS: OnReadOpts = { buffer: memory, callback: arrived };
 export function readDirectly(socket: Socket, reader: Reader): void {
   (socket as DirectSocket)[READER] = reader;
   socket.on('data', onData);
+  socket.on('end', onGone);
+  socket.on('close', onGone);
 }
 
 function onData(this: DirectSocket, chunk: Buffer): void {
   this[READER]?.receive(chunk);
+}
+
+function onGone(this: DirectSocket): void {
+  this[READER]?.vanished();
 }
 
 /** Node calls it on the socket. False: nothing more is read until the stream has room. */

@@ -1,5 +1,4 @@
 /** Both halves of a handshake (RFC 6455 §4), judged before anybody is told that there is a socket. */
-
 import { createHash } from 'node:crypto';
 import type { WebSocketConfig } from '../config/schema/websocket.js';
 import { BAD_HANDSHAKE, type Failure, LEAVING, ORIGIN_REFUSED, WEBSOCKET_VERSION } from '../errors.js';

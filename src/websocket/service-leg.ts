@@ -30,15 +30,8 @@ const EMPTY = Buffer.alloc(0);
 
 let leftBytes = 0;
 
-/** Where a socket has its leg: the listeners are the same for all sockets, so that none has closures of its own. */
-const LEG = Symbol('leg');
-
-interface Legged extends Socket {
-  [LEG]?: ServiceLeg;
-}
-
 export class ServiceLeg implements FrameEvents, Reader {
-  readonly #socket: Legged;
+  readonly #socket: Socket;
   readonly #events: ServiceEvents;
   readonly #reader: FrameReader;
   readonly #outbox: Outbox;
@@ -62,10 +55,7 @@ export class ServiceLeg implements FrameEvents, Reader {
   /** From now on its events come. */
   start(): void {
     const socket = this.#socket;
-    socket[LEG] = this;
     readDirectly(socket, this);
-    socket.on('end', onGone);
-    socket.on('close', onGone);
     socket.resume();
   }
 
@@ -195,10 +185,6 @@ function closePayload(code: number, reason: string | Buffer): Buffer {
   payload.writeUInt16BE(code, 0);
   payload.set(typeof reason === 'string' ? Buffer.from(reason) : reason, 2);
   return payload;
-}
-
-function onGone(this: Legged): void {
-  this[LEG]?.vanished();
 }
 
 function onError(): void {}

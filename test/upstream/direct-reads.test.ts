@@ -40,7 +40,7 @@ describe.each(['TCP', 'TLS'])('direct reads over %s', (scheme) => {
     far.write(sent.subarray(0, 1000));
     await eventually(() => near.readableLength === 1000);
     const received: Buffer[] = [];
-    readDirectly(near, { receive: (bytes) => void received.push(Buffer.from(bytes)) });
+    readDirectly(near, { receive: (bytes) => void received.push(Buffer.from(bytes)), vanished() {} });
     far.end(sent.subarray(1000));
     await once(near.resume(), 'end');
     expect(Buffer.concat(received).equals(sent)).toBe(true);
@@ -55,6 +55,7 @@ describe.each(['TCP', 'TLS'])('direct reads over %s', (scheme) => {
         memories.add(bytes.buffer);
         length += bytes.length;
       },
+      vanished() {},
     });
     near.resume();
     for (let i = 1; i <= 20; i++) {
@@ -73,6 +74,7 @@ describe.each(['TCP', 'TLS'])('direct reads over %s', (scheme) => {
         received.push(Buffer.from(bytes));
         near.pause();
       },
+      vanished() {},
     });
     near.resume();
     far.end(sent);

@@ -1,5 +1,4 @@
 /** The table of cases that `sluice authz test` runs: who, method, path → allow or deny. */
-
 import { isIP } from 'node:net';
 import type { Complaint, Path } from '../../config/mistakes.js';
 import { TOKEN } from '../../listen/method.js';
