@@ -1,11 +1,11 @@
 /**
  * Several paths of one gateway, asked in turn in short slices, and what each costs the gateway in CPU time:
- * `node slices.ts URL PID REQUESTS CYCLES PATH…`. What the machine does otherwise changes from second to second by more than what
- * is to be seen; within a cycle of slices it is the same for all. Prints one line of JSON.
+ * `node slices.ts URL PID REQUESTS CYCLES PATH…`. Prints one line of JSON.
  */
 import { connect, type Socket } from 'node:net';
 import { threadMicros } from '../auth/threads.ts';
 import { CONNECTIONS } from '../workloads.ts';
+import { askAll, inTurn } from './in-turn.ts';
 
 export interface SlicesResult {
   /** For each cycle, for each path: microseconds of CPU per request. */
@@ -58,45 +58,17 @@ function open(): Promise<Connection> {
   });
 }
 
-/** So many requests, one after the other on each connection. */
-function slice(connections: readonly Connection[], path: string): Promise<void> {
-  const request = `GET ${path} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`;
-  let left = most;
-  let waiting = 0;
-  return new Promise((resolve) => {
-    const next = (connection: Connection): void => {
-      if (left === 0) {
-        if (waiting === 0) resolve();
-        return;
-      }
-      left--;
-      waiting++;
-      connection.ask(request, () => {
-        waiting--;
-        next(connection);
-      });
-    };
-    for (const connection of connections) next(connection);
-  });
-}
-
 function cpuMicros(): number {
   const { main, rest } = threadMicros(Number(pid));
   return main + rest;
 }
 
 const connections = await Promise.all(Array.from({ length: CONNECTIONS }, open));
-const results: number[][] = [];
-for (let cycle = 0; cycle < Number(cycles); cycle++) {
-  const costs: number[] = [];
-  const order = [...paths.keys()];
-  // To and fro: who comes after whom must not matter.
-  for (const i of cycle % 2 === 0 ? order : order.reverse()) {
-    const before = cpuMicros();
-    await slice(connections, paths[i] as string);
-    costs[i] = (cpuMicros() - before) / most;
-  }
-  results.push(costs);
-}
+const results = await inTurn(Number(cycles), paths.length, async (i) => {
+  const request = `GET ${paths[i]} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`;
+  const before = cpuMicros();
+  await askAll(connections, most, (connection, answered) => connection.ask(request, answered));
+  return (cpuMicros() - before) / most;
+});
 console.log(JSON.stringify({ cycles: results } satisfies SlicesResult));
 process.exit(0);
